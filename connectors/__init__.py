@@ -1,0 +1,8 @@
+"""The doors to the world: every place tables are read from."""
+
+from connectors.base import Door, Location, OpenedTable
+from connectors.locations import parse_location
+from connectors.opening import open_table
+from connectors.spark_errors import translate_spark_error
+
+__all__ = ["Door", "Location", "OpenedTable", "open_table", "parse_location", "translate_spark_error"]

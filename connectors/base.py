@@ -1,0 +1,90 @@
+"""What the rest of Parity knows about a place tables are read from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from pyspark.sql import DataFrame, SparkSession
+
+from schemas.verdict import Finding, Reason
+
+__all__ = ["Door", "Location", "OpenedTable"]
+
+
+@dataclass(frozen=True)
+class Location:
+    """A parsed URI `scheme:location[@version]`; holds no secret (one in a URI is refused before this is made).
+
+    Attributes:
+        scheme: `parquet orc avro csv json delta iceberg hive`.
+        path: what follows the scheme, version removed.
+        version: text after the last `@`, where the scheme knows versions; else None.
+    """
+
+    scheme: str
+    path: str
+    version: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.scheme}:{self.path}" + (f"@{self.version}" if self.version else "")
+
+
+def _holds() -> tuple[Reason, ...]:
+    return ()
+
+
+@dataclass(frozen=True)
+class OpenedTable:
+    """One side, pinned and ready to be read lazily, any number of times.
+
+    Attributes:
+        uri: for people; never with a secret.
+        rows: the table with its own column names and types. Text formats: every column is string.
+        text_columns: columns that carry text only because the format does (CSV, JSON): against a typed column they are parsed.
+        nested_text_columns: those of them whose text is JSON for an array, struct or map.
+        primary_key: as the catalog declares it; empty when it declares none.
+        partition_columns: in order; empty when not partitioned.
+        pin: what was pinned, for people and evidence ("delta version 12", "manifest sha256:…"), or None.
+        pinned: whether Parity pinned it itself.
+        identity: equal for two sides that are the same object and version, so that a self-comparison is noticed.
+        bytes, files: as far as known.
+        dear: a second scan costs much more than a shuffle (CSV, JSON).
+        findings: worth telling (file_schema_drift, csv settings, …).
+        blockers: why nothing proven on this side may be PASS (hidden files, ambiguous calendar, …).
+        still_holds: call after the last read; returns blockers when the pin was broken meanwhile.
+    """
+
+    uri: str
+    rows: DataFrame
+    text_columns: frozenset[str] = frozenset()
+    nested_text_columns: frozenset[str] = frozenset()
+    primary_key: tuple[str, ...] = ()
+    partition_columns: tuple[str, ...] = ()
+    pin: str | None = None
+    pinned: bool = False
+    identity: str | None = None
+    bytes: int | None = None
+    files: int | None = None
+    dear: bool = False
+    findings: tuple[Finding, ...] = ()
+    blockers: tuple[Reason, ...] = ()
+    still_holds: Callable[[], tuple[Reason, ...]] = field(default=_holds)
+
+
+class Door(Protocol):
+    """A kind of place tables are read from."""
+
+    def open(self, spark: SparkSession, location: Location, options: Mapping[str, str]) -> OpenedTable:
+        """Return the table, pinned.
+
+        Args:
+            options: the user's `--source-options` or `--target-options`; one that this door does not know is refused.
+
+        Raises:
+            ConfigError: an option is unknown or its value invalid.
+            MissingTableError: no such path, table, version or snapshot.
+            UnreadableDataError: files that are not what they claim to be, or do not fit each other.
+        """
+        ...

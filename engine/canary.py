@@ -1,0 +1,88 @@
+"""The known answers, asked of the session that is about to compare: a wrong one stops the run before it can lie."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from weakref import WeakKeyDictionary
+
+from pyspark.errors import PySparkException
+from pyspark.sql import Column, SparkSession
+from pyspark.sql import functions as F
+
+from engine.golden import CANARY_SET, GoldenRow, GoldenSet, golden_sets, hashed_columns, spark_rows
+from engine.hashing import HashedColumn, group_hashes, key_hash, row_hashes
+from engine.portable import is_portable, pct1_row
+from schemas.errors import CanaryError
+
+__all__ = ["canary", "expected_answers", "hash_columns"]
+
+_QUESTIONS: WeakKeyDictionary[SparkSession, dict[str, Column]] = WeakKeyDictionary()
+_HINT = "Spark, an accelerator or a setting computes something else than it should here; no comparison of this session can be trusted."
+
+
+def hash_columns(found: GoldenSet) -> dict[str, Column]:
+    """Return the expressions over `engine.golden.spark_rows` that must give what `expected_answers` says, as text."""
+    columns = hashed_columns(found)
+    proof = _proof(columns)
+    answers = {"h2_128": row_hashes(columns, "128")[1], "sha256.h2": row_hashes(columns, "sha256", proof)[1]}
+    answers |= {f"group {number}": group for number, group in enumerate(group_hashes(columns))}
+    texts = {**_asked(found), **{name: _text(hashed) for name, hashed in answers.items()}}
+    if all(is_portable(column.type) for column in columns):
+        texts["pct1"] = pct1_row([(column.value, column.type) for column in _in_order(columns)])
+    return texts
+
+
+def _asked(found: GoldenSet) -> dict[str, Column]:
+    """Return the answers that a run waits for: every kind of token, bitmaps, guard and proof are in them.
+
+    The second chain of strength 128 differs from the first by a constant only.
+    """
+    columns = hashed_columns(found)
+    keys = [column for column in columns if column.name in found.key]
+    h1, h2 = row_hashes(columns)
+    proven, _ = row_hashes(columns, "sha256", _proof(columns))
+    return {name: _text(hashed) for name, hashed in (("h1", h1), ("h2", h2), ("sha256.h1", proven), ("key", key_hash(keys)))}
+
+
+def _proof(columns: Sequence[HashedColumn]) -> Column:
+    return F.sha2(pct1_row([(column.value, column.type) for column in _in_order(columns)], allow_float=True), 256)
+
+
+def _in_order(columns: Sequence[HashedColumn]) -> list[HashedColumn]:
+    return sorted(columns, key=lambda column: column.name)
+
+
+def _text(hashed: Column) -> Column:
+    return F.lower(F.lpad(F.hex(hashed), 16, "0"))
+
+
+def expected_answers(row: GoldenRow) -> Mapping[str, str | None]:
+    """Return what Spark must answer for a row, by the names of `hash_columns`."""
+    answers = {"h1": row.h1, "h2": row.h2, "h2_128": row.h2_128, "sha256.h1": row.sha256[0], "sha256.h2": row.sha256[1], "key": row.key}
+    answers |= {f"group {number}": group for number, group in enumerate(row.groups)}
+    return answers if row.pct1 is None else {**answers, "pct1": row.pct1}
+
+
+def canary(spark: SparkSession) -> None:
+    """Compute the hashes of some two dozen published rows of all types in this session, as it is configured.
+
+    One Spark job, a few tenths of a second.
+
+    Raises:
+        CanaryError: an answer is wrong, or Spark failed.
+    """
+    found = golden_sets()[CANARY_SET]
+    # the questions are kept, the answers never: building expressions costs ten times what computing them does
+    answers = _QUESTIONS.get(spark)
+    if answers is None:
+        answers = _QUESTIONS[spark] = _asked(found)
+    try:
+        rows = spark_rows(spark, found).select("i", *(answer.alias(name) for name, answer in answers.items())).collect()
+    except PySparkException as error:
+        raise CanaryError(f"The canary could not be computed: {error.getCondition() or error}", object=CANARY_SET, hint=_HINT) from error
+    if sorted(row["i"] for row in rows) != list(range(len(found.rows))):
+        raise CanaryError(f"Of {len(found.rows)} canary rows {len(rows)} came back.", object=CANARY_SET, hint=_HINT)
+    for row in rows:
+        for name, expected in expected_answers(found.rows[row["i"]]).items():
+            if name in answers and row[name] != expected:
+                raise CanaryError(f"Canary row {row['i']}: {name} is {row[name]} and must be {expected}.", object=name, hint=_HINT)

@@ -1,0 +1,222 @@
+"""One side of a comparison in the form the engine works on. Nothing here starts a job."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property, reduce
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from engine.canonical import common_type, physical, physical_type
+from engine.columns import ColumnPlan, ComparedColumn
+from engine.fingerprint import Longs, bucket_of, wanted_rows
+from engine.hashing import HashedColumn, key_hash, row_hashes
+from engine.parsing import PARSED_TEXT, PARSED_VALUE
+from engine.portable import pct1_row
+from engine.rules import apply_rule, apply_with_arrow, is_native, loses
+
+__all__ = ["RAW", "SideFrames", "quoted", "step_plan"]
+
+RAW = "raw"
+
+
+def quoted(name: str) -> str:
+    """Return a column name as Spark's own dialect quotes it, whatever it contains.
+
+    >>> quoted("a.b`c")
+    '`a.b``c`'
+    """
+    return "`" + name.replace("`", "``") + "`"
+
+
+@dataclass(frozen=True)
+class StepTypes:
+    """Types of one column after each normaliser, per side, and the steps after which both can be compared."""
+
+    source: tuple[T.DataType, ...]
+    target: tuple[T.DataType, ...]
+    common: tuple[T.DataType | None, ...]
+
+    @property
+    def compared(self) -> tuple[int, ...]:
+        """Indexes of the steps after which both sides have one type."""
+        return tuple(index for index, found in enumerate(self.common) if found is not None)
+
+
+def step_plan(column: ComparedColumn) -> StepTypes:
+    """Return what the normalisers make of a column's type."""
+    start = column.value_type if column.parsed else column.type
+    sides: list[list[T.DataType]] = [[], []]
+    for index, types in enumerate(sides):
+        current = start
+        for step in column.steps:
+            if (step.source if index == 0 else step.target) and is_native(step.rule):
+                _, current = apply_rule(step.rule, F.lit(None).cast(current), current)
+            types.append(current)
+    common = [found.type if (found := common_type(one, other)) else None for one, other in zip(*sides, strict=True)]
+    return StepTypes(tuple(sides[0]), tuple(sides[1]), tuple(common))
+
+
+@dataclass(frozen=True)
+class SideFrames:
+    """A side's rows with names of its own, as the engine reads them again and again.
+
+    Attributes:
+        rows: the user's rows, filtered, under source names where compared.
+        plan: what is compared.
+        on_source: which side this is.
+        strength: of the row hash.
+    """
+
+    rows: DataFrame
+    plan: ColumnPlan
+    on_source: bool
+    strength: str
+
+    def _declared(self, column: ComparedColumn) -> Column:
+        return F.col(quoted(column.name if self.on_source else column.target))
+
+    def physical(self, *, raw: bool = False) -> DataFrame:
+        """Return the compared columns in physical form as `c0, c1, …`; with `raw`, also the declared row as a struct."""
+        return self._physical_raw if raw else self._physical
+
+    # built once and read several times: each expression is a conversation with the JVM
+
+    @cached_property
+    def _physical(self) -> DataFrame:
+        return self._in_physical_form(raw=False)
+
+    @cached_property
+    def _physical_raw(self) -> DataFrame:
+        return self._in_physical_form(raw=True)
+
+    @cached_property
+    def _hashed(self) -> DataFrame:
+        return self._with_hashes(raw=False)
+
+    def _in_physical_form(self, *, raw: bool) -> DataFrame:
+        columns = [
+            column.physical(self._declared(column), on_source=self.on_source).alias(f"c{index}")
+            for index, column in enumerate(self.plan.compared)
+        ]
+        if raw:
+            columns.append(F.struct(*(F.col(quoted(name)) for name in self.rows.columns)).alias(RAW))
+        return self.rows.select(*columns)
+
+    def hashed(self, *, raw: bool = False) -> DataFrame:
+        """Return `physical` with `k: bigint`, `h1: bigint`, `h2: bigint`, `bucket: int`. Narrow."""
+        return self._with_hashes(raw=True) if raw else self._hashed
+
+    def _with_hashes(self, *, raw: bool) -> DataFrame:
+        frame = self.physical(raw=raw)
+        compared = [column.hashed(F.col(f"c{index}")) for index, column in enumerate(self.plan.compared)]
+        proof = self._proof(compared) if self.strength == "sha256" else None
+        h1, h2 = row_hashes(compared, self.strength, proof)
+        keys = [hashed for hashed, column in zip(compared, self.plan.compared, strict=True) if column.is_key]
+        carried = [RAW] if raw else []
+        values = [f"c{index}" for index in range(len(compared))]
+        frame = frame.select(*values, *carried, h1.alias("h1"), h2.alias("h2"), *([key_hash(keys).alias("k")] if keys else []))
+        if not keys:
+            frame = frame.withColumn("k", F.col("h1"))
+        return frame.withColumn("bucket", bucket_of(F.col("k"), F.col("h1"), self.null_key() if keys else None))
+
+    def _proof(self, compared: Sequence[HashedColumn]) -> Column:
+        ordered = sorted(compared, key=lambda column: column.name)
+        row = pct1_row([(column.value, physical_type(column.type)) for column in ordered], allow_float=True, allow_nested=True)
+        return F.sha2(row, 256)
+
+    def null_key(self) -> Column:
+        """Return whether any key column of a physical row is NULL."""
+        marks = [F.col(f"c{index}").isNull() for index, column in enumerate(self.plan.compared) if column.is_key]
+        return reduce(lambda one, other: one | other, marks)
+
+    def refusals(self) -> dict[str, Column]:
+        """Return, for columns with values that may have no canonical form, a boolean over `rows` that marks them."""
+        found = {}
+        for column in self.plan.compared:
+            refused = column.refusal(self._declared(column), on_source=self.on_source)
+            if refused is not None:
+                found[column.name] = refused
+        return found
+
+    def candidates(self, mask: Longs | None, *, raw: bool = False) -> DataFrame:
+        """Return rows as engine.keydiff takes them: `side, k, h1, h2, v` (with rules also `hr`), those wanted only.
+
+        Args:
+            mask: of `engine.fingerprint.fetch_mask`; None takes all rows.
+        """
+        frame = self.hashed(raw=raw)
+        if mask is not None:
+            frame = wanted_rows(frame, mask)
+        side = F.lit(1 if self.on_source else -1).alias("side")
+        values = [f"c{index}" for index in range(len(self.plan.compared))]
+        if not any(column.steps for column in self.plan.compared):
+            carried = [*values, *([RAW] if raw else [])]
+            return frame.select(side, "k", "h1", "h2", F.struct(*carried).alias("v"))
+        return self._ruled(frame, values, side, raw=raw)
+
+    def _ruled(self, frame: DataFrame, values: Sequence[str], side: Column, *, raw: bool) -> DataFrame:
+        """Apply the normalisers to candidates, keeping the value after every step, and key and row hash under the rules."""
+        final: dict[int, tuple[str, T.DataType]] = {}
+        steps_kept: list[str] = []
+        for index, column in enumerate(self.plan.compared):
+            if not column.steps:
+                continue
+            frame, kept, last = self._stepped(frame, index, column)
+            steps_kept += kept
+            if last is not None:
+                final[index] = last
+        hashed = []
+        for index, column in enumerate(self.plan.compared):
+            name, declared = final.get(index, (f"c{index}", column.type))
+            hashed.append(HashedColumn(column.name, declared, F.col(name)))
+        keys = [one for one, column in zip(hashed, self.plan.compared, strict=True) if column.is_key]
+        by_rule, _ = row_hashes(hashed)
+        key_changed = any(column.is_key and column.steps for column in self.plan.compared)
+        frame = frame.select("*", by_rule.alias("hr"), *([key_hash(keys).alias("ruled_k")] if keys and key_changed else []))
+        k = F.col("ruled_k") if keys and key_changed else F.col("k")
+        carried = [*values, *steps_kept, *([RAW] if raw else [])]
+        return frame.select(side, k.alias("k"), "h1", "h2", "hr", F.struct(*carried).alias("v"))
+
+    def _stepped(self, frame: DataFrame, index: int, column: ComparedColumn) -> tuple[DataFrame, list[str], tuple[str, T.DataType] | None]:
+        """Add `r<index>_<j>`, the value of a column after each of its steps, in the common type of both sides."""
+        types = step_plan(column)
+        current = F.col(f"c{index}").getField(PARSED_VALUE) if column.parsed else F.col(f"c{index}")
+        declared = column.value_type if column.parsed else column.type
+        running = f"running{index}"
+        frame = frame.withColumn(running, current)
+        kept, last = [], None
+        lost = F.lit(False)
+        for j, step in enumerate(column.steps):
+            if step.source if self.on_source else step.target:
+                if is_native(step.rule):
+                    before = declared
+                    value, declared = apply_rule(step.rule, F.col(running), declared)
+                    if step.rule.name in ("cast", "double"):
+                        frame = frame.withColumn(f"l{index}", lost | loses(F.col(running), before, value, declared))
+                        lost = F.col(f"l{index}")
+                    frame = frame.withColumn(running, value)
+                else:
+                    frame = apply_with_arrow(frame, {running: (step.rule,)})
+            common = types.common[j]
+            if common is None:
+                continue
+            value = physical(F.col(running), declared, common)
+            if column.parsed:
+                text = F.col(f"c{index}").getField(PARSED_TEXT)
+                value = F.when(F.col(f"c{index}").isNotNull(), F.struct(value.alias(PARSED_VALUE), text.alias(PARSED_TEXT)))
+            name = f"r{index}_{j}"
+            frame = frame.withColumn(name, value)
+            kept.append(name)
+            if j == len(column.steps) - 1:
+                typed = common
+                if column.parsed:
+                    typed = T.StructType([T.StructField(PARSED_VALUE, common), T.StructField(PARSED_TEXT, T.StringType())])
+                last = (name, typed)
+        if column.casts:
+            frame = frame.withColumn(f"l{index}", F.coalesce(lost, F.lit(False)))
+            kept.append(f"l{index}")
+        return frame.drop(running), kept, last

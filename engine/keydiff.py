@@ -1,0 +1,222 @@
+"""Two sets of rows to pairs: which row of the source belongs to which row of the target.
+
+Both ways give the same table. `join_unique` needs keys without duplicates; `match_multisets` needs nothing.
+Rows are in physical form, with columns
+`side: int` (1 source, −1 target), `k: bigint` key hash, `h1 h2: bigint`, `v: struct` (the compared columns c0, c1, …).
+A pair has `s: struct`, `t: struct` (NULL where that side has no row), `k`, `h1s h2s h1t h2t`, `copies: bigint`
+(how many times this pair stands), `both: boolean` (a surplus row that also exists on the other side), `duplicate_source
+duplicate_target: boolean` (true once per key with more than one row on that side).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import functions as F
+
+__all__ = ["join_unique", "match_multisets"]
+
+
+def join_unique(source: DataFrame, target: DataFrame, keys: Sequence[str]) -> DataFrame:
+    """Return the pairs of two sides whose keys are unique, NULLs included.
+
+    Args:
+        keys: fields of `v` that make the key; compared by value, so that a collision of `k` cannot pair two keys.
+
+    Returns:
+        One row per key. Cost: one shuffle of each side on `k`, no sort where the planner takes the hash join.
+    """
+    ours = _renamed(source, "s").hint("shuffle_hash")
+    theirs = _renamed(target, "t")
+    same = F.col("k_s") == F.col("k_t")
+    for name in keys:
+        same = same & F.col("s").getField(name).eqNullSafe(F.col("t").getField(name))
+    joined = ours.join(theirs, same, "full_outer")
+    return joined.select(
+        "s",
+        "t",
+        F.coalesce("k_s", "k_t").alias("k"),
+        "h1s",
+        "h2s",
+        "h1t",
+        "h2t",
+        F.lit(1).cast("bigint").alias("copies"),
+        F.lit(False).alias("both"),
+        F.lit(False).alias("duplicate_source"),
+        F.lit(False).alias("duplicate_target"),
+    )
+
+
+def _renamed(rows: DataFrame, side: str) -> DataFrame:
+    return rows.select(
+        F.col("v").alias(side),
+        F.col("k").alias(f"k_{side}"),
+        F.col("h1").alias(f"h1{side}"),
+        F.col("h2").alias(f"h2{side}"),
+    )
+
+
+def match_multisets(
+    rows: DataFrame,
+    keys: Sequence[str],
+    *,
+    keyed: bool,
+    ruled: bool = False,
+    with_matched: bool = True,
+    kept: Column | None = None,
+    one_sided: Sequence[str] = (),
+) -> DataFrame:
+    """Return the pairs of both sides, duplicates as multisets.
+
+    Per key: equal rows match first, `min(source copies, target copies)` times; then rows that are equal under the rules
+    (`hr`); what remains is paired in the order of its row hash; the surplus stands alone.
+
+        | side | k | v |        | s | t | copies |
+        |------|---|---|        |---|---|--------|
+        | 1    | 7 | a |   ->   | a | a | 1      |
+        | 1    | 7 | a |        | a | b | 1      |
+        | -1   | 7 | a |
+        | -1   | 7 | b |
+
+    Args:
+        rows: both sides, see the module. With `ruled` also `hr: bigint`, the hash of the row under the rules.
+        keys: fields of `v` that make the key.
+        keyed: False when the whole row is the key: nothing is paired but equal rows.
+        with_matched: whether pairs of equal rows, and the flags of duplicate keys, are wanted. Without them a key that half of
+            all rows share is spread over all tasks, as far as its rows are equal.
+        kept: with matched pairs, those whose `k` satisfies this are kept beside those of keys that differ; None keeps all.
+        one_sided: fields of `v` that are NULL in the rows of one side (declared rows); equal rows of both sides share them.
+
+    Returns:
+        One row per pair and per surplus row (keyless: per distinct surplus row). Cost: one shuffle by (k, h1, h2), one by key;
+        no join, so that n source rows and m target rows of one key never become n x m.
+    """
+    identity = ["k", "h1", "h2", *(["hr"] if ruled else [])]
+    together = "hr" if ruled and not keyed else "k"
+    groups = (
+        (rows.repartition(together) if with_matched else rows)
+        .groupBy(*identity)
+        .agg(
+            F.sum((F.col("side") > 0).cast("bigint")).alias("in_source"),
+            F.sum((F.col("side") < 0).cast("bigint")).alias("in_target"),
+            F.first("v").alias("v"),
+            *(F.first(F.col("v").getField(name), ignorenulls=True).alias(name) for name in one_sided),
+        )
+    )
+    for name in one_sided:
+        groups = groups.withColumn("v", F.col("v").withField(name, F.col(name))).drop(name)
+    surplus = F.col("in_source") != F.col("in_target")
+    if not with_matched:
+        groups = groups.where(surplus)
+    elif kept is not None:
+        anywhere = F.max(surplus.cast("int")).over(Window.partitionBy(together)) > 0
+        groups = groups.select("*", anywhere.alias("anywhere")).where(F.col("anywhere") | kept)
+    key: list[Column] = _key(keys, keyed=keyed, ruled=ruled)
+    groups = _with_duplicates(groups, key, wanted=keyed and with_matched)
+    units = _units(groups, with_matched=with_matched)
+    if keyed or ruled:
+        units = _one_by_one(units, key)
+    return _paired(_placed(units, key, keyed=keyed, ruled=ruled), key)
+
+
+def _key(keys: Sequence[str], *, keyed: bool, ruled: bool) -> list[Column]:
+    if keyed:
+        return [F.col("k"), *(F.col("v").getField(name) for name in keys)]
+    return [F.col("hr")] if ruled else [F.col("k"), F.col("h2")]
+
+
+def _with_duplicates(groups: DataFrame, key: Sequence[Column], *, wanted: bool) -> DataFrame:
+    """Add the flags that are true once per key with several rows on a side."""
+    if not wanted:
+        return groups.select("*", F.lit(False).alias("duplicate_source"), F.lit(False).alias("duplicate_target"))
+    whole = Window.partitionBy(*key)
+    first = F.row_number().over(whole.orderBy("h1", "h2")) == 1
+    return groups.select(
+        "*",
+        (first & (F.sum("in_source").over(whole) > 1)).alias("duplicate_source"),
+        (first & (F.sum("in_target").over(whole) > 1)).alias("duplicate_target"),
+    )
+
+
+def _units(groups: DataFrame, *, with_matched: bool) -> DataFrame:
+    """Split each group of equal rows into its matched part and its surplus on one side."""
+    matched = F.least("in_source", "in_target")
+    surplus = F.col("in_source") - F.col("in_target")
+    kinds = [
+        F.when(surplus != 0, F.struct(F.signum(surplus).cast("int").alias("side"), F.abs(surplus).alias("copies"))),
+        F.when(matched > 0, F.struct(F.lit(0).alias("side"), matched.alias("copies"))),
+    ]
+    split = groups.select(
+        "*",
+        (matched > 0).alias("both"),
+        F.posexplode(F.filter(F.array(*kinds if with_matched else kinds[:1]), lambda kind: kind.isNotNull())).alias("part", "unit"),
+    )
+    flags = [(F.col(name) & (F.col("part") == 0)).alias(name) for name in ("duplicate_source", "duplicate_target")]
+    kept = [name for name in groups.columns if name not in ("in_source", "in_target", "duplicate_source", "duplicate_target")]
+    return split.select(*kept, "both", *flags, F.col("unit.side").alias("side"), F.col("unit.copies").alias("copies"))
+
+
+def _one_by_one(units: DataFrame, key: Sequence[Column]) -> DataFrame:
+    """Give every copy of a surplus row its own row, where the other side has something to pair it with."""
+    whole = Window.partitionBy(*key)
+    ours = F.max((F.col("side") > 0).cast("int")).over(whole)
+    theirs = F.max((F.col("side") < 0).cast("int")).over(whole)
+    single = (F.col("side") != 0) & (ours + theirs == 2) & (F.col("copies") > 1)
+    marked = units.select("*", single.alias("single"))
+    copies = F.when(F.col("single"), F.sequence(F.lit(1).cast("bigint"), F.col("copies"))).otherwise(F.array(F.lit(1).cast("bigint")))
+    spread = marked.select("*", F.posexplode(copies).alias("place", "copy"))
+    first = F.col("place") == 0
+    kept = [name for name in units.columns if name not in ("copies", "duplicate_source", "duplicate_target")]
+    return spread.select(
+        *kept,
+        F.when(F.col("single"), F.lit(1).cast("bigint")).otherwise(F.col("copies")).alias("copies"),
+        (F.col("duplicate_source") & first).alias("duplicate_source"),
+        (F.col("duplicate_target") & first).alias("duplicate_target"),
+        "copy",
+    )
+
+
+def _placed(units: DataFrame, key: Sequence[Column], *, keyed: bool, ruled: bool) -> DataFrame:
+    """Add `stage, p1, p2`: units of one key with the same three make a pair."""
+    zero = F.lit(0).cast("bigint")
+    matched = F.col("side") == 0
+    alone = F.struct(F.lit(3).alias("stage"), F.col("h1").alias("p1"), F.col("h2").alias("p2"))
+    equal = F.struct(F.lit(0).alias("stage"), F.col("h1").alias("p1"), F.col("h2").alias("p2"))
+    if not (keyed or ruled):
+        return units.select("*", F.when(matched, equal).otherwise(alone).alias("pair"))
+    order = ["h1", "h2", "copy"]
+    by_rule = F.lit(False)
+    if ruled:
+        same = Window.partitionBy(*key, "hr")
+        place = F.row_number().over(Window.partitionBy(*key, "hr", "side").orderBy(*order)).cast("bigint")
+        fewer = F.least(F.sum((F.col("side") > 0).cast("int")).over(same), F.sum((F.col("side") < 0).cast("int")).over(same))
+        units = units.select("*", place.alias("rule_place"), (~matched & (place <= fewer)).alias("by_rule"))
+        by_rule = F.col("by_rule")
+    place = F.row_number().over(Window.partitionBy(*key, "side", by_rule).orderBy(*order)).cast("bigint")
+    rest = F.struct(F.lit(2).alias("stage"), place.alias("p1"), zero.alias("p2")) if keyed else alone
+    pair = F.when(matched, equal)
+    if ruled:
+        pair = pair.when(by_rule, F.struct(F.lit(1).alias("stage"), F.col("hr").alias("p1"), F.col("rule_place").alias("p2")))
+    return units.select("*", pair.otherwise(rest).alias("pair"))
+
+
+def _paired(units: DataFrame, key: Sequence[Column]) -> DataFrame:
+    """Bring the two units of a pair into one row."""
+    ours, theirs = F.col("side") >= 0, F.col("side") <= 0
+
+    def one(name: str, side: Column) -> Column:
+        return F.first(F.when(side, F.col(name)), ignorenulls=True)
+
+    extended = units.select("*", *(part.alias(f"key_{index}") for index, part in enumerate(key)))
+    grouped = extended.groupBy(*(f"key_{index}" for index in range(len(key))), "pair").agg(
+        one("v", ours).alias("s"),
+        one("v", theirs).alias("t"),
+        F.min("k").alias("k"),
+        *(one(name, side).alias(f"{name}{suffix}") for suffix, side in (("s", ours), ("t", theirs)) for name in ("h1", "h2")),
+        F.max("copies").alias("copies"),
+        F.max("both").alias("both"),
+        F.max("duplicate_source").alias("duplicate_source"),
+        F.max("duplicate_target").alias("duplicate_target"),
+    )
+    return grouped.drop("pair", *(f"key_{index}" for index in range(len(key))))

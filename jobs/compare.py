@@ -1,0 +1,560 @@
+"""Two datasets to a verdict: `from jobs.compare import compare`, and `spark-submit jobs/compare.py SOURCE TARGET …`."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pyspark
+from py4j.protocol import Py4JError
+from pyspark.errors import PySparkException
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from connectors import open_table, translate_spark_error
+from connectors.base import OpenedTable
+from connectors.memory import from_dataframe
+from engine.canary import canary
+from engine.columns import ColumnPlan, Side, plan_columns
+from engine.differences import difference_cells, extra_rows, missing_rows
+from engine.evidence import display_text, evidence_of
+from engine.explain import explain
+from engine.frames import SideFrames, quoted
+from engine.profile import candidate_keys, constant_columns, distinct_sketches, is_unique_key, looks_constant
+from engine.reconcile import Progress, Reconciliation, Request, reconcile
+from engine.rules import is_native
+from engine.sampling import in_sample, parse_rate
+from jobs.comparison import Comparison, Differences
+from jobs.masking import classifications, masker
+from jobs.report_data import report_data
+from jobs.request import build_contract, check_predicate, satisfying
+from jobs.session import SessionEvidence, build_session, pinned
+from policy.coverage import CoverageFacts, coverage
+from policy.severity import finding_severity, rated
+from policy.verdict import SampleFact, VerdictFacts, judge
+from schemas.contract import Contract
+from schemas.errors import ConfigError
+from schemas.verdict import (
+    ColumnResult,
+    CompareResult,
+    Counts,
+    Explanation,
+    Finding,
+    InputResult,
+    Inputs,
+    PlanChoice,
+    Reason,
+    RuleCount,
+)
+
+__all__ = ["compare"]
+
+VERSION = "0.1.0"
+_ONE_PASS_BYTES = 64 * 1024 * 1024
+_TOTAL_SAMPLE = 2**32
+
+
+def compare(
+    source: DataFrame | str,
+    target: DataFrame | str,
+    keys: str | Iterable[str] | None = None,
+    *,
+    mapping: Mapping[str, str] | None = None,
+    columns: str | Iterable[str] | None = None,
+    exclude: str | Iterable[str] = (),
+    rules: Mapping[str, Any] | None = None,
+    tolerance: Mapping[str, str] | None = None,
+    where: str | None = None,
+    sample: str | float | None = None,
+    strength: str | None = None,
+    expect_empty: bool | None = None,
+    contract: Contract | str | Path | None = None,
+    source_options: Mapping[str, str] | None = None,
+    target_options: Mapping[str, str] | None = None,
+    diffs: str | Path | None = None,
+    spark: SparkSession | None = None,
+    show_values: bool = False,
+    progress: Progress = lambda phase: None,
+) -> Comparison:
+    """Return whether two datasets are the same, and every difference, located and explained.
+
+    Args:
+        source: the side trusted: a DataFrame, or a URI such as `parquet:/data/orders`, `delta:/data/orders@v12`.
+        target: the side under test, of either form.
+        keys: columns that name a row, by source name. None: the catalog's primary key, else keyless; empty: keyless.
+        mapping: source name to target name, where they differ.
+        columns: compare these only, besides the key.
+        exclude: leave these out.
+        rules: column to normalisers, such as `{"name": "rtrim,nfc"}`; `source.` or `target.` before the column limits them.
+        tolerance: column to `abs:0.01,rel:1e-6`, or a duration `abs:2s`.
+        where: predicate over source names, for both sides.
+        sample: share of the keys, `"1%"`, `"1/64"`, `0.01`.
+        strength: of the row hash, `64` (default), `128`, `sha256`.
+        expect_empty: two empty sides are then a PASS.
+        contract: a contract, or the path of one; arguments that contradict it are an error.
+        source_options, target_options: options of the format, such as `{"header": "false"}`.
+        diffs: folder that receives all differences as Parquet; it must not exist yet, or be empty.
+        spark: the session; None: that of the DataFrames, the running one, or a new local one.
+        show_values: personal data is shown in reports; else values of such columns are masked there.
+        progress: called with the name of each phase.
+
+    Returns:
+        The comparison. Cost: equal data, one scan per side; see `engine.reconcile`.
+
+    Raises:
+        ConfigError, InputError: the request is wrong or does not fit the tables (exit 2).
+        ConnectorError, EngineError: it could not be carried out (exit 3).
+    """
+    described = build_contract(
+        contract,
+        keys=keys,
+        mapping=None if mapping is None else dict(mapping),
+        columns=columns,
+        exclude=exclude or None,
+        rules=None if rules is None else dict(rules),
+        tolerance=None if tolerance is None else dict(tolerance),
+        where=where,
+        sample=None if sample is None else str(sample),
+        strength=None if strength is None else str(strength),
+        expect_empty=expect_empty,
+        source_options=None if source_options is None else dict(source_options),
+        target_options=None if target_options is None else dict(target_options),
+    )
+    if described.where is not None:
+        check_predicate(described.where)
+    folder = _free_folder(diffs)
+    session = _session(source, target, spark)
+    try:
+        with pinned(session, caller_frames=isinstance(source, DataFrame) or isinstance(target, DataFrame)) as evidence:
+            return _Run(session, evidence, described, folder, show_values, progress).outcome(source, target)
+    except (PySparkException, Py4JError) as error:
+        raise translate_spark_error(error, "the comparison") from error
+
+
+def _free_folder(diffs: str | Path | None) -> str | None:
+    """Return where the differences go; a folder that holds something is refused before anything is read."""
+    if diffs is None:
+        return None
+    folder = str(diffs)
+    if "://" not in folder:
+        path = Path(folder)
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise ConfigError(
+                f"--diffs {folder}: something is there already.", object=folder, hint="Name a folder that does not exist yet."
+            )
+    return folder
+
+
+def _session(source: DataFrame | str, target: DataFrame | str, spark: SparkSession | None) -> SparkSession:
+    frames = [side for side in (source, target) if isinstance(side, DataFrame)]
+    sessions = {id(frame.sparkSession): frame.sparkSession for frame in frames}
+    if len(sessions) > 1:
+        raise ConfigError("source and target belong to two Spark sessions.", hint="Read both with one session.")
+    if sessions:
+        return next(iter(sessions.values()))
+    return spark or SparkSession.getActiveSession() or build_session("parity compare")
+
+
+@dataclass(frozen=True)
+class _Run:
+    """One call of `compare`, from its inputs to its outcome."""
+
+    session: SparkSession
+    evidence: SessionEvidence
+    contract: Contract
+    folder: str | None
+    show_values: bool
+    progress: Progress
+
+    def outcome(self, source: DataFrame | str, target: DataFrame | str) -> Comparison:
+        started = time.perf_counter()
+        self.progress("canary")
+        canary(self.session)
+        self.progress("opening")
+        opened = (self._open(source, "source"), self._open(target, "target"))
+        opening_s = time.perf_counter() - started
+        contract = self._with_keys(opened)
+        plan = plan_columns(_side(opened[0], "source"), _side(opened[1], "target"), contract)
+        _keyless_limits(contract, plan)
+        sides, totals = self._frames(opened, plan, contract)
+        found = self._reconciled(sides, opened, contract)
+        if self.folder is not None:
+            self.progress("storing differences")
+            _store(difference_cells(found, plan), self.folder)
+        self.progress("explaining")
+        findings = [*opened[0].findings, *opened[1].findings, *self._findings(plan, sides, found, contract)]
+        reasons = [*opened[0].blockers, *opened[1].blockers, *_unproven(plan, opened, found, contract)]
+        reasons += [*opened[0].still_holds(), *opened[1].still_holds()]
+        evidence = evidence_of(found, plan, [*opened[0].partition_columns, *opened[1].partition_columns])
+        texts = {column.name: column for column in plan.compared}
+        profiles = classifications(evidence, contract, lambda name, value: display_text(value, texts[name]))
+        hide = None if self.show_values else masker(profiles)
+        differing = any(found.counts[name] for name in ("changed", "missing", "extra"))
+        explanations = explain(evidence, mask=None if hide is None else hide.in_document) if differing else ()
+        result = self._result(
+            opened, contract, plan, found, totals, findings, reasons, explanations, _partitions(opened[0], sides[0]), opening_s
+        )
+        data = report_data(result, evidence, profiles, hide, plan, time.perf_counter() - started)
+        return Comparison(result, data, self._differences(found, plan), partial(pinned, self.session))
+
+    def _open(self, side: DataFrame | str, name: str) -> OpenedTable:
+        options = self.contract.source_options if name == "source" else self.contract.target_options
+        if isinstance(side, DataFrame):
+            if options:
+                raise ConfigError(f"--{name}-options: a DataFrame takes no options.", object=f"--{name}-options")
+            return from_dataframe(side, name)
+        if not isinstance(side, str):
+            raise ConfigError(f"{name}: a DataFrame or a URI is wanted, not {type(side).__name__}.", object=name)
+        return open_table(self.session, side, options, side=name)
+
+    def _with_keys(self, opened: tuple[OpenedTable, OpenedTable]) -> Contract:
+        """Return the contract with the catalog's primary key where the call names none."""
+        if self.contract.keys is not None:
+            return self.contract
+        declared = opened[0].primary_key
+        if not declared and opened[1].primary_key:
+            back = {theirs: ours for ours, theirs in self.contract.mapping.items()}
+            declared = tuple(back.get(name, name) for name in opened[1].primary_key)
+            if not set(declared) <= set(opened[0].rows.columns):
+                declared = ()
+        return self.contract.model_copy(update={"keys": tuple(declared)})
+
+    def _frames(
+        self, opened: tuple[OpenedTable, OpenedTable], plan: ColumnPlan, contract: Contract
+    ) -> tuple[tuple[SideFrames, SideFrames], tuple[int | None, int | None]]:
+        """Return both sides, filtered and sampled, and how many rows they have without that."""
+        frames = []
+        for table, on_source in zip(opened, (True, False), strict=True):
+            rows = table.rows if contract.where is None else _filtered(table, plan, contract.where, on_source=on_source)
+            frames.append(SideFrames(rows, plan, on_source, contract.strength))
+        if contract.where is None and contract.sample is None:
+            return (frames[0], frames[1]), (None, None)
+        totals = [int(table.rows.agg(F.count(F.lit(1)).alias("n")).collect()[0]["n"]) for table in opened]
+        if contract.sample is not None:
+            threshold = parse_rate(contract.sample)
+            if threshold < _TOTAL_SAMPLE:
+                frames = [_sampled(frame, threshold) for frame in frames]
+        return (frames[0], frames[1]), (totals[0], totals[1])
+
+    def _reconciled(
+        self, sides: tuple[SideFrames, SideFrames], opened: tuple[OpenedTable, OpenedTable], contract: Contract
+    ) -> Reconciliation:
+        reason = None
+        if contract.strength == "sha256":
+            reason = "sums of hashes can be forged, so every row is paired and compared by its SHA-256"
+        elif _are_small_and_dear(opened):
+            reason = "small files in a text format: pairing all rows at once costs less than parsing them twice"
+        return reconcile(Request(sides[0], sides[1], reason), self.progress)
+
+    def _findings(self, plan: ColumnPlan, sides: tuple[SideFrames, SideFrames], found: Reconciliation, contract: Contract) -> list[Finding]:
+        findings = [_finding(one.kind, one.column, one.text) for one in plan.findings]
+        counts = found.counts
+        if counts["duplicate_keys"]:
+            findings.append(
+                _finding("duplicate_keys", None, f"{counts['duplicate_keys']:,} keys have more than one row; compared as multisets")
+            )
+        if counts["null_keys"]:
+            findings.append(_finding("null_keys", None, f"{counts['null_keys']:,} rows of both sides have NULL in the key"))
+        if counts["source_rows"] >= 2 and counts["target_rows"] >= 2:
+            findings += self._constants(sides, plan)
+        if not plan.keys and counts["source_rows"]:
+            findings += self._key_proposals(sides[0])
+        return findings
+
+    def _constants(self, sides: tuple[SideFrames, SideFrames], plan: ColumnPlan) -> list[Finding]:
+        suspected = looks_constant(sides).collect()[0].asDict()
+        positions = [index for index, column in enumerate(plan.compared) if suspected[f"f{index}"] and not column.is_key]
+        if not positions:
+            return []
+        proven = constant_columns(sides, positions).collect()[0].asDict()
+        names = [plan.compared[index].name for index in positions if proven[f"f{index}"]]
+        text = "holds one and the same value in all rows of both sides; its equality proves little"
+        return [_finding("constant", name, f"{name} {text}") for name in names]
+
+    def _key_proposals(self, side: SideFrames) -> list[Finding]:
+        sketches = distinct_sketches(side).collect()[0].asDict()
+        findings = []
+        for key in candidate_keys(side, sketches):
+            if is_unique_key(side, key).collect()[0]["unique"]:
+                names = ",".join(f'"{name}"' if set(name) & set(' ,="`') else name for name in key.columns)
+                text = f"{' + '.join(key.columns)} names each source row exactly once: compare with --key {names} to see cells"
+                findings.append(_finding("candidate_key", key.columns[0], text))
+        return findings
+
+    def _result(
+        self,
+        opened: tuple[OpenedTable, OpenedTable],
+        contract: Contract,
+        plan: ColumnPlan,
+        found: Reconciliation,
+        totals: tuple[int | None, int | None],
+        findings: list[Finding],
+        unproven: list[Reason],
+        explanations: tuple[Explanation, ...],
+        partitions: tuple[int, int],
+        opening_s: float,
+    ) -> CompareResult:
+        sampled = contract.sample is not None and parse_rate(contract.sample) < _TOTAL_SAMPLE
+        counts = Counts(
+            **found.counts,
+            source_rows_total=totals[0] if sampled else None,
+            target_rows_total=totals[1] if sampled else None,
+        )
+        rules = tuple(
+            RuleCount(column=plan.compared[position].name, rule=class_.removeprefix("normalised:"), rows=rows)
+            for (position, class_), rows in sorted(found.rules.items())
+        )
+        not_compared = {*plan.missing, *plan.type_changed, *plan.unhashable}
+        facts = VerdictFacts(
+            counts=counts,
+            columns_required=len(plan.compared) + len(not_compared),
+            columns_compared=len(plan.compared),
+            cells_changed=_cells_changed(found),
+            unproven=tuple(unproven),
+            missing_columns=plan.missing,
+            type_changed=plan.type_changed,
+            extra_columns=plan.extra,
+            excluded=contract.exclude,
+            chosen=contract.columns,
+            where=contract.where,
+            sample=SampleFact(rate=str(contract.sample), rows=min(counts.source_rows, counts.target_rows)) if sampled else None,
+            cross_family_casts=tuple(_cast_texts(plan)),
+            rules=rules,
+            expect_empty=contract.expect_empty,
+            unique_keys=contract.unique_keys,
+            findings=tuple(findings),
+        )
+        judgement = judge(facts)
+        rows = counts.source_rows + counts.target_rows
+        total = rows if totals[0] is None or totals[1] is None else totals[0] + totals[1]
+        covered = CoverageFacts(
+            rows_compared=rows,
+            rows_total=total,
+            columns_compared=len(plan.compared),
+            columns_total=len(plan.compared) + len(not_compared) + len(plan.excluded) + len(plan.extra),
+            partitions_compared=partitions[0],
+            partitions_total=partitions[1],
+            left_out=(f"rows outside the predicate {contract.where}",) if contract.where is not None else (),
+            expect_empty=contract.expect_empty,
+        )
+        return CompareResult(
+            verdict=judgement.verdict,
+            exit_code=judgement.exit_code,
+            reasons=judgement.reasons,
+            counts=counts,
+            coverage=coverage(covered),
+            columns=tuple(_column_results(plan, found, opened)),
+            findings=rated(findings),
+            rules=rules,
+            explanations=explanations,
+            inputs=Inputs(source=_input(opened[0], totals[0], counts.source_rows), target=_input(opened[1], totals[1], counts.target_rows)),
+            contract=contract.document(),
+            contract_sha256=contract.digest(),
+            strength=contract.strength,
+            plan=PlanChoice(mode=found.mode, reason=found.reason),
+            session_sha256=self.evidence.sha256,
+            canary="passed",
+            timings={"opening": round(opening_s, 3), **{phase: round(seconds, 3) for phase, seconds in found.seconds.items()}},
+            versions={
+                "parity": VERSION,
+                "pyspark": pyspark.__version__,
+                "spark": self.session.version,
+                "python": platform.python_version(),
+            },
+        )
+
+    def _differences(self, found: Reconciliation, plan: ColumnPlan) -> Differences:
+        def stored() -> DataFrame:
+            folder = str(self.folder)
+            return self.session.read.parquet(folder if "://" in folder else Path(folder).absolute().as_uri())
+
+        cells: Callable[[], DataFrame] = stored if self.folder is not None else partial(difference_cells, found, plan)
+        return Differences(cells, partial(missing_rows, found), partial(extra_rows, found))
+
+
+def _partitions(table: OpenedTable, side: SideFrames) -> tuple[int, int]:
+    """Return how many partitions of the source hold compared rows, and how many there are; one of one without partitions."""
+    if not table.partition_columns:
+        return (1, 1)
+    names = [quoted(name) for name in table.partition_columns]
+    frames = {"total": table.rows, "compared": side.rows}
+    counted = {key: frame.select(*names).distinct().agg(F.count(F.lit(1)).alias("n")) for key, frame in frames.items()}
+    total = int(counted["total"].collect()[0]["n"])
+    compared = total if side.rows is table.rows else int(counted["compared"].collect()[0]["n"])
+    return (compared, total)
+
+
+def _are_small_and_dear(opened: tuple[OpenedTable, OpenedTable]) -> bool:
+    known = [table.bytes for table in opened]
+    if None in known or not any(table.dear for table in opened):
+        return False
+    return sum(size or 0 for size in known) <= _ONE_PASS_BYTES
+
+
+def _store(differences: DataFrame, folder: str) -> None:
+    """Write the differences as Parquet; on this machine's disk the folder appears whole or not at all."""
+    if "://" in folder:
+        differences.write.mode("append").parquet(folder)
+        return
+    place = Path(folder).absolute()
+    draft = place.with_name(f".{place.name}.part")
+    try:
+        shutil.rmtree(draft, ignore_errors=True)
+        differences.write.parquet(draft.as_uri())
+        if place.exists():
+            place.rmdir()
+        draft.rename(place)
+    except OSError as error:
+        raise ConfigError(f"--diffs {folder}: cannot be written: {error.strerror}.", object=folder, hint="Choose another folder.") from None
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def _side(table: OpenedTable, name: str) -> Side:
+    return Side(f"{name} {table.uri}", table.rows.schema, table.text_columns, table.nested_text_columns)
+
+
+def _keyless_limits(contract: Contract, plan: ColumnPlan) -> None:
+    """Refuse what needs rows to be paired when no key pairs them."""
+    if plan.keys:
+        return
+    if contract.tolerance:
+        raise ConfigError(
+            "--tolerance needs a key: without one, no row has a partner to be near to.", object="--tolerance", hint="Name a key with --key."
+        )
+    if contract.unique_keys:
+        raise ConfigError("unique_keys needs a key.", object="unique_keys", hint="Name a key with --key.")
+
+
+def _filtered(table: OpenedTable, plan: ColumnPlan, where: str, *, on_source: bool) -> DataFrame:
+    """Return the rows that satisfy a predicate written in source names."""
+    if on_source:
+        return satisfying(table.rows, where, f"source {table.uri}")
+    names = {column.target: column.name for column in plan.compared}
+    forward = [F.col(quoted(name)).alias(names.get(name, _aside(name, names))) for name in table.rows.columns]
+    renamed = satisfying(table.rows.select(*forward), where, f"target {table.uri}")
+    back = [F.col(quoted(names.get(name, _aside(name, names)))).alias(name) for name in table.rows.columns]
+    return renamed.select(*back)
+
+
+def _aside(name: str, names: Mapping[str, str]) -> str:
+    """Return another name for a target column whose own name is the source name of a mapped one."""
+    return f"parity_target_{name}" if name in names.values() else name
+
+
+def _sampled(frame: SideFrames, threshold: int) -> SideFrames:
+    """Return a side with the rows whose key (keyless: whole row) is in the sample."""
+    plan = frame.plan
+    chosen = plan.key_columns or plan.compared
+    for column in plan.key_columns:
+        if column.steps:
+            texts = ", ".join(step.rule.text for step in column.steps)
+            native = all(is_native(step.rule) for step in column.steps)
+            raise ConfigError(
+                f"--sample: the key {column.name} has the rule {texts}, so both sides would draw other keys.",
+                object="--sample",
+                hint="Compare all rows" + (", or apply the rule before comparing." if native else "."),
+            )
+    parts = []
+    for column in chosen:
+        declared = F.col(quoted(column.name if frame.on_source else column.target))
+        value = column.physical(declared, on_source=frame.on_source)
+        if column.parsed:
+            value = value.getField("value")
+        parts.append((value, column.value_type if column.parsed else column.type))
+    return SideFrames(frame.rows.where(in_sample(parts, threshold)), plan, frame.on_source, frame.strength)
+
+
+def _finding(kind: str, column: str | None, text: str) -> Finding:
+    return Finding.model_validate({"class": kind, "column": column, "severity": finding_severity(kind), "text": text})
+
+
+def _unproven(plan: ColumnPlan, opened: tuple[OpenedTable, OpenedTable], found: Reconciliation, contract: Contract) -> list[Reason]:
+    reasons = [
+        Reason(code="unhashable_column", text=f"Column {name} is of a type Parity cannot hash, so nothing is known about it.")
+        for name in plan.unhashable
+    ]
+    for (side, column), count in sorted(found.refused.items()):
+        if column not in contract.accept_loss:
+            text = (
+                f"{count:,} values of {column} in the {side} have no exact form in the common type, or lose something in a declared cast."
+            )
+            reasons.append(Reason(code="lossy_cast", text=text))
+    if opened[0].identity is not None and opened[0].identity == opened[1].identity:
+        text = "Source and target are the same object, so their equality proves nothing."
+        reasons.append(Reason(code="self_comparison", text=text))
+    return reasons
+
+
+def _cast_texts(plan: ColumnPlan) -> Iterable[str]:
+    for column in plan.compared:
+        if column.before:
+            yield f"{column.name} ({', '.join(step.rule.text for step in column.before)})"
+
+
+def _cells_changed(found: Reconciliation) -> int:
+    return sum(
+        cells
+        for (_, class_), (cells, _, _) in found.cells.items()
+        if not (class_.startswith("normalised:") or class_ == "within_tolerance")
+    )
+
+
+def _column_results(plan: ColumnPlan, found: Reconciliation, opened: tuple[OpenedTable, OpenedTable]) -> Iterable[ColumnResult]:
+    for position, column in enumerate(plan.compared):
+        classes = {class_: cells for (place, class_), (cells, _, _) in sorted(found.cells.items()) if place == position}
+        deltas = [(absolute, relative) for (place, _), (_, absolute, relative) in found.cells.items() if place == position]
+        changed = sum(cells for class_, cells in classes.items() if not (class_.startswith("normalised:") or class_ == "within_tolerance"))
+        yield ColumnResult(
+            source=column.name,
+            target=column.target,
+            canonical_type=(column.value_type if column.parsed else column.type).simpleString(),
+            compared=True,
+            changed=changed,
+            classes=classes,
+            max_abs_delta=_largest(absolute for absolute, _ in deltas),
+            max_rel_delta=_largest(relative for _, relative in deltas),
+        )
+    source, target = opened[0].rows.schema, opened[1].rows.schema
+    for name in (*plan.type_changed, *plan.unhashable):
+        other = plan.target_names[name]
+        pair = f"{source[name].dataType.simpleString()} / {target[other].dataType.simpleString()}"
+        yield ColumnResult(source=name, target=other, canonical_type=pair, compared=False)
+    for name in plan.missing:
+        yield ColumnResult(source=name, target=None, canonical_type=source[name].dataType.simpleString(), compared=False)
+    for name in plan.extra:
+        yield ColumnResult(source=None, target=name, canonical_type=target[name].dataType.simpleString(), compared=False)
+
+
+def _largest(values: Iterable[float | None]) -> str | None:
+    found = [value for value in values if value is not None]
+    return _plain(max(found)) if found else None
+
+
+def _plain(value: float) -> str:
+    """Return a number as text, whole numbers without a point."""
+    return str(int(value)) if value == int(value) and abs(value) < 2**63 else repr(value)
+
+
+def _input(table: OpenedTable, total: int | None, compared: int) -> InputResult:
+    return InputResult(
+        uri=table.uri, pin=table.pin, pinned=table.pinned, rows=compared if total is None else total, bytes=table.bytes, files=table.files
+    )
+
+
+def main() -> None:
+    """Run `parity compare` under spark-submit."""
+    from jobs.cli import main as parity
+
+    parity(["compare", *sys.argv[1:]])
+
+
+if __name__ == "__main__":
+    main()
