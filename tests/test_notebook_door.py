@@ -13,10 +13,10 @@ _ROOT = Path(__file__).parent.parent
 _NEIGHBOURS = ("schemas", "engine", "policy", "connectors", "reports", "jobs")
 
 
-def python(script: str, *paths: Path, cwd: Path) -> subprocess.CompletedProcess[str]:
+def python(script: str, *paths: Path, cwd: Path, flags: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, paths))}
     return subprocess.run(
-        [sys.executable, "-c", script], cwd=cwd, env=environment, capture_output=True, text=True, check=False, timeout=120
+        [sys.executable, *flags, "-c", script], cwd=cwd, env=environment, capture_output=True, text=True, check=False, timeout=120
     )
 
 
@@ -61,6 +61,6 @@ def test_a_foreign_package_that_was_imported_before_is_noticed_too(tmp_path: Pat
 
 def test_a_checkout_with_a_package_missing_says_so(tmp_path: Path) -> None:
     (tmp_path / "parity.py").write_text((_ROOT / "parity.py").read_text())
-    run = python("import sys; sys.path[:] = [p for p in sys.path if 'site-packages' not in p]; import parity", tmp_path, cwd=tmp_path)
+    run = python("import parity", tmp_path, cwd=tmp_path, flags=("-S",))  # without site-packages, where this checkout is installed
     assert "ImportError" in run.stderr
     assert "'schemas' is not beside" in run.stderr
