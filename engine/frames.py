@@ -12,8 +12,8 @@ from pyspark.sql import types as T
 
 from engine.canonical import common_type, physical, physical_type
 from engine.columns import ColumnPlan, ComparedColumn
-from engine.fingerprint import Longs, bucket_of, wanted_rows
-from engine.hashing import HashedColumn, key_hash, row_hashes
+from engine.fingerprint import BUCKETS, Longs, apart, bucket_of, wanted_rows
+from engine.hashing import HashedColumn, key_hash, row_hashes, text_hash
 from engine.parsing import PARSED_TEXT, PARSED_VALUE
 from engine.portable import pct1_row
 from engine.rules import apply_rule, apply_with_arrow, is_native, loses
@@ -95,7 +95,7 @@ class SideFrames:
 
     @cached_property
     def _hashed(self) -> DataFrame:
-        return self._with_hashes(raw=False)
+        return self._with_hashes(self._physical)
 
     def _in_physical_form(self, *, raw: bool) -> DataFrame:
         columns = [
@@ -108,20 +108,48 @@ class SideFrames:
 
     def hashed(self, *, raw: bool = False) -> DataFrame:
         """Return `physical` with `k: bigint`, `h1: bigint`, `h2: bigint`, `bucket: int`. Narrow."""
-        return self._with_hashes(raw=True) if raw else self._hashed
+        return self._with_hashes(self.physical(raw=True)) if raw else self._hashed
 
-    def _with_hashes(self, *, raw: bool) -> DataFrame:
-        frame = self.physical(raw=raw)
+    def _with_hashes(self, frame: DataFrame, *, has_k: bool = False) -> DataFrame:
+        """Add hashes and bucket to rows in physical form, which may have `k` already."""
         compared = [column.hashed(F.col(f"c{index}")) for index, column in enumerate(self.plan.compared)]
         proof = self._proof(compared) if self.strength == "sha256" else None
         h1, h2 = row_hashes(compared, self.strength, proof)
-        keys = [hashed for hashed, column in zip(compared, self.plan.compared, strict=True) if column.is_key]
-        carried = [RAW] if raw else []
-        values = [f"c{index}" for index in range(len(compared))]
-        frame = frame.select(*values, *carried, h1.alias("h1"), h2.alias("h2"), *([key_hash(keys).alias("k")] if keys else []))
-        if not keys:
+        keyed = bool(self.plan.keys)
+        k = [self._key_hash().alias("k")] if keyed and not has_k else []
+        frame = frame.select("*", h1.alias("h1"), h2.alias("h2"), *k)
+        if not keyed:
             frame = frame.withColumn("k", F.col("h1"))
-        return frame.withColumn("bucket", bucket_of(F.col("k"), F.col("h1"), self.null_key() if keys else None))
+        bucket = bucket_of(F.col("k"), self.number())
+        return frame.withColumn("bucket", apart(bucket, F.col("h1"), self.null_key()) if keyed else bucket)
+
+    def _key_hash(self) -> Column:
+        return key_hash([column.hashed(F.col(f"c{index}")) for index, column in enumerate(self.plan.compared) if column.is_key])
+
+    def number(self) -> Column | None:
+        """Return the key of a physical row as a bigint where it is one column of whole numbers, else None."""
+        keys = [(index, column) for index, column in enumerate(self.plan.compared) if column.is_key]
+        if len(keys) != 1 or keys[0][1].parsed or keys[0][1].steps or not isinstance(keys[0][1].type, T.LongType):
+            return None
+        return F.col(f"c{keys[0][0]}")
+
+    def _wanted(self, mask: Longs, *, raw: bool) -> DataFrame:
+        """Return hashed rows that a mask wants; rows are hashed whole only once the hash of their key is wanted."""
+        if not self.plan.keys:
+            return wanted_rows(self.hashed(raw=raw), mask)
+        frame = self.physical(raw=raw)
+        frame = frame.select("*", self._key_hash().alias("k"))
+        bucket = bucket_of(F.col("k"), self.number())
+        nulls = bool(mask[BUCKETS:].any())
+        first = mask.copy()
+        first[BUCKETS:] = 0
+        if nulls:
+            bucket = apart(bucket, F.lit(0).cast("bigint"), self.null_key())
+            first[BUCKETS] = -1
+        else:
+            frame = frame.where(~self.null_key())
+        hashed = self._with_hashes(wanted_rows(frame.withColumn("bucket", bucket), first).drop("bucket"), has_k=True)
+        return wanted_rows(hashed, mask) if nulls else hashed
 
     def _proof(self, compared: Sequence[HashedColumn]) -> Column:
         ordered = sorted(compared, key=lambda column: column.name)
@@ -148,15 +176,28 @@ class SideFrames:
         Args:
             mask: of `engine.fingerprint.fetch_mask`; None takes all rows.
         """
-        frame = self.hashed(raw=raw)
-        if mask is not None:
-            frame = wanted_rows(frame, mask)
+        frame = self.hashed(raw=raw) if mask is None else self._wanted(mask, raw=raw)
         side = F.lit(1 if self.on_source else -1).alias("side")
         values = [f"c{index}" for index in range(len(self.plan.compared))]
         if not any(column.steps for column in self.plan.compared):
             carried = [*values, *([RAW] if raw else [])]
             return frame.select(side, "k", "h1", "h2", F.struct(*carried).alias("v"))
         return self._ruled(frame, values, side, raw=raw)
+
+    def compact(self) -> DataFrame:
+        """Return all rows as `engine.keydiff.join_on_number` takes them: `number: bigint` the key, `v: struct` of the compared columns.
+
+        Texts outside the key are 64-bit hashes: whether two are equal is all that is asked of them, and less has to be moved.
+        """
+        parts = []
+        for index, column in enumerate(self.plan.compared):
+            value = F.col(f"c{index}")
+            if isinstance(column.type, (T.StringType, T.BinaryType)) and not column.is_key:
+                value = F.when(value.isNotNull(), text_hash(value))
+            parts.append(value.alias(f"c{index}"))
+        number = self.number()
+        assert number is not None
+        return self.physical().select(number.alias("number"), F.struct(*parts).alias("v"))
 
     def _ruled(self, frame: DataFrame, values: Sequence[str], side: Column, *, raw: bool) -> DataFrame:
         """Apply the normalisers to candidates, keeping the value after every step, and key and row hash under the rules."""

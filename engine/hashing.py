@@ -24,6 +24,7 @@ __all__ = [
     "group_hashes",
     "key_hash",
     "row_hashes",
+    "text_hash",
 ]
 
 CANON = 1
@@ -98,6 +99,11 @@ def group_hashes(columns: Sequence[HashedColumn], chain: int | None = None) -> l
         prefix = [] if chain is None else [F.lit(chain).cast("bigint")]
         hashes.append(F.xxhash64(*prefix, *_words(bits), *tokens))
     return hashes
+
+
+def text_hash(value: Column) -> Column:
+    """Return the 64-bit hash of one text or binary value; published collisions of XXH64 (CASES A16) differ in it."""
+    return F.xxhash64(value, F.when(F.octet_length(value) >= GUARD_BYTES, F.hash(value)))
 
 
 def _in_order(columns: Sequence[HashedColumn]) -> list[HashedColumn]:

@@ -13,22 +13,12 @@ from pyspark.sql import types as T
 from engine.frames import SideFrames
 from engine.hashing import key_hash
 
-__all__ = ["CandidateKey", "candidate_keys", "constant_columns", "distinct_sketches", "is_unique_key", "looks_constant"]
+__all__ = ["CandidateKey", "candidate_keys", "constant_columns", "distinct_sketches", "is_unique_key"]
 
-_PROBE_ROWS = 64
 _NEARLY_UNIQUE = 0.9  # the estimate of distinct values is off by up to 5 %
 _TRIED_PAIRS = 3
 _MOST_PROPOSED = 3
 _NO_KEY = (T.FloatType, T.DoubleType, T.ArrayType, T.MapType, T.StructType, T.VariantType, T.BooleanType)
-
-
-def looks_constant(sides: Sequence[SideFrames]) -> DataFrame:
-    """Return one row with a boolean per compared column: whether the first rows of both sides hold one value.
-
-    The rows are whatever comes first, so that this is only a suspicion, to be settled by `constant_columns`; it is cheap.
-    """
-    heads = [_fingerprints(side, range(len(side.plan.compared))).limit(_PROBE_ROWS) for side in sides]
-    return _one_value(heads, range(len(sides[0].plan.compared)))
 
 
 def constant_columns(sides: Sequence[SideFrames], positions: Sequence[int]) -> DataFrame:

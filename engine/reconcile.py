@@ -13,6 +13,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -22,11 +23,21 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from engine.aggregates import LIMBS, ROW_COUNTS, Cells, Sampling, is_context, tally
+from engine.aggregates import Sampling, is_context
 from engine.columns import ColumnPlan
 from engine.fingerprint import BUCKETS, NULL_BUCKETS, Sketch, fetch_mask, fetched_rows, sketch_side, subtract
-from engine.frames import SideFrames, step_plan
-from engine.keydiff import join_unique, match_multisets
+from engine.frames import SideFrames
+from engine.keydiff import join_on_number, join_unique, match_multisets
+from engine.probe import Probe, probed
+from engine.tallies import Tally, tallied
+from engine.uniqueness import (
+    DUPLICATES_MARK,
+    duplicate_keys,
+    duplicates_of_target_only,
+    is_unique,
+    rows_of_numbered,
+    uniqueness,
+)
 from schemas.errors import EngineError
 
 __all__ = ["Progress", "Reconciliation", "Request", "reconcile"]
@@ -34,11 +45,11 @@ __all__ = ["Progress", "Reconciliation", "Request", "reconcile"]
 Progress = Callable[[str], None]
 Longs = npt.NDArray[np.int64]
 
-_SMALL_FETCH_ROWS = 1_500_000  # both sides; beyond it pairing by windows costs more than the hash join
+_SMALL_FETCH_ROWS = 1_500_000  # both sides; beyond it reading twice costs more than moving everything once
+_MANY_PER_BUCKET = 1.5  # with more differences, most buckets hold several, and the sketch names too few of them
 _SAMPLE_ROWS = 4_000
 _CONTEXT_ROWS = 400
 _SUMS = ("h1_low", "h1_high", "h2_low", "h2_high")
-_DUPLICATES_MARK = -1
 
 
 @dataclass(frozen=True)
@@ -79,6 +90,7 @@ class Reconciliation:
         mode, reason: which way the funnel went.
         buckets: rows that differ per bucket, for charts.
         seconds: per phase.
+        one_value: per compared column, whether the first rows of both sides hold one value; a suspicion.
         pairs: builds the differing pairs lazily; with True, with the declared rows.
     """
 
@@ -93,6 +105,7 @@ class Reconciliation:
     reason: str
     seconds: Mapping[str, float]
     pairs: Callable[[bool], DataFrame]
+    one_value: tuple[bool, ...] = ()
 
 
 @dataclass
@@ -112,61 +125,51 @@ def reconcile(request: Request, progress: Progress = lambda phase: None) -> Reco
     """Compare two sides and return what differs.
 
     Cost: equal data, one scan per side and one of the key column, in one job without a shuffle of rows; few differences, one
-    more scan per side; many, one shuffle of both sides.
+    more scan per side; many, one shuffle of both sides. Before that, two small jobs look at the first rows.
 
     Raises:
         EngineError: the result contradicts the sketch.
     """
     clock = _Clock()
     refused = _refusals(request, clock, progress)
-    found = _one_pass(request, clock, progress) if request.one_pass else _funnel(request, clock, progress)
-    return replace(found, refused=refused, seconds=dict(clock.seconds))
+    probe = clock.measure("first rows", lambda: probed(request.source, request.target))
+    found = _one_pass(request, clock, progress) if request.one_pass else _funnel(request, probe, clock, progress)
+    return replace(found, refused=refused, one_value=probe.constant, seconds=dict(clock.seconds))
 
 
 # -- the funnel --------------------------------------------------------------------------------------------------------
 
 
-def _funnel(request: Request, clock: _Clock, progress: Progress) -> Reconciliation:
+def _funnel(request: Request, probe: Probe, clock: _Clock, progress: Progress) -> Reconciliation:
+    if probe.share and _is_numbered(request):
+        progress("differences")
+        rows = clock.measure("duplicates", lambda: rows_of_numbered(request.source, request.target))
+        if rows is not None and probe.share * rows[0] > _MANY_PER_BUCKET * BUCKETS:
+            reason = f"many differences: {probe.differing:,} of the first {probe.shared:,} rows differ, so all rows are paired at once"
+            return _joined(request, rows, reason, clock, progress)
     progress("fingerprints")
     sketch, unique = clock.measure("fingerprints", lambda: _sketch(request))
-    differs = sketch.differs
-    duplicates = 0 if unique or not request.keyed else clock.measure("duplicates", lambda: _duplicate_keys(request.source))
-    if not differs.any():
-        rows = int(sketch.source_rows.sum())
-        counts = {"source_rows": rows, "target_rows": rows, "matched": rows}
+    duplicates = 0 if unique or not request.keyed else clock.measure("duplicates", lambda: duplicate_keys(request.source))
+    if not sketch.differs.any():
+        rows_there = int(sketch.source_rows.sum())
+        counts = {"source_rows": rows_there, "target_rows": rows_there, "matched": rows_there}
         counts |= {"duplicate_keys": duplicates, "null_keys": sketch.null_key_rows if request.keyed else 0}
         reason = "the fingerprints of both sides are equal in every bucket; no row had to be moved"
-        return _result(request, _Tally(), counts, "fingerprint", reason, None)
-    return _localise(request, sketch, duplicates, duplicates == 0, clock, progress)
-
-
-def _localise(request: Request, sketch: Sketch, duplicates: int, source_unique: bool, clock: _Clock, progress: Progress) -> Reconciliation:
-    mask = fetch_mask(sketch)
-    rows = fetched_rows(sketch, mask)
-    total = int(sketch.source_rows.sum() + sketch.target_rows.sum())
-    sampling = _sampling(sketch.expected_differences(), sketch, mask)
+        return _result(request, Tally(), counts, "fingerprint", reason, None)
     progress("differences")
-    if rows <= _SMALL_FETCH_ROWS:
-        mode, reason = "sketch", f"few differences: {rows:,} of {total:,} rows had to be read again to find them all"
-        build = _few(request, mask, sampling)
-        tallied = clock.measure("differences", lambda: _tally(request, build, sampling))
-        if not _proven(sketch, tallied):
-            build = _few(request, fetch_mask(sketch, whole=sketch.differs), sampling)
-            tallied = clock.measure("differences", lambda: _tally(request, build, sampling))
-        if request.keyed and (sketch.null_key_rows or any(column.steps for column in request.plan.key_columns)):
-            # Rows of one such key lie in several buckets, of which only those that differ were fetched.
-            tallied.rows["duplicate_only_target"] = clock.measure("duplicates", lambda: _duplicates_of_target_only(request))
+    mask = fetch_mask(sketch)
+    fetched = fetched_rows(sketch, mask)
+    total = int(sketch.source_rows.sum() + sketch.target_rows.sum())
+    if fetched <= _SMALL_FETCH_ROWS:
+        reason = f"few differences: {fetched:,} of {total:,} rows had to be read again to find them all"
+        mode, (tallied, build) = "sketch", _settled(request, sketch, mask, duplicates == 0, clock)
     else:
-        mode, reason = "join", f"many differences: about {rows:,} of {total:,} rows had to be paired to find them all"
-        target_unique = request.keyed and clock.measure("duplicates", lambda: _is_unique(request.target))
-        build = _many(request, sketch, source_unique and target_unique)
-        tallied = clock.measure("differences", lambda: _tally(request, build, None))
-        some = _sample_mask(sketch)
-        few = Sampling(1.0, min(1.0, 2 * _CONTEXT_ROWS / max(fetched_rows(sketch, some), 1)))
-        seen = clock.measure("sample", lambda: _tally(request, _few(request, some, few), few))
-        tallied.sample, tallied.context = seen.sample, seen.context
-        if request.keyed and not target_unique:
-            tallied.rows["duplicate_only_target"] = clock.measure("duplicates", lambda: _duplicates_of_target_only(request))
+        reason = f"many differences: about {fetched:,} of {total:,} rows had to be paired to find them all"
+        if _is_numbered(request) and not duplicates:
+            rows = clock.measure("duplicates", lambda: rows_of_numbered(request.source, request.target))
+            if rows is not None:
+                return _joined(request, rows, reason, clock, progress)
+        mode, (tallied, build) = "join", _crowded(request, sketch, duplicates == 0, clock)
     if not _proven(sketch, tallied):
         raise EngineError(
             "The differences found do not add up to the difference of the fingerprints; no verdict is given.",
@@ -178,10 +181,93 @@ def _localise(request: Request, sketch: Sketch, duplicates: int, source_unique: 
     return _result(request, tallied, counts, mode, reason, build)
 
 
-def _few(request: Request, mask: Longs, sampling: Sampling) -> _Build:
+def _settled(request: Request, sketch: Sketch, mask: Longs, source_unique: bool, clock: _Clock) -> tuple[Tally, _Build]:
+    """Read again the rows that a mask names, and pair them."""
+    sampling = _sampling(sketch.expected_differences(), sketch, mask)
+    unique = source_unique and request.keyed and not _ruled(request)
+    if unique and (sketch.target_rows > sketch.source_rows).any():
+        unique = clock.measure("duplicates", lambda: is_unique(request.target))
+    # A key that only the target repeats, in a bucket that lacks another, is not looked for: a join then fails the proof.
+    whole = fetch_mask(sketch, whole=sketch.differs)
+    for wanted, joined in [*([(mask, True)] if unique else []), (mask, False), (whole, False)]:
+        build = _few(request, wanted, sampling, unique=joined)
+        found = clock.measure("differences", partial(_tally, request, build, sampling))
+        if _proven(sketch, found):
+            break
+    if request.keyed and (sketch.null_key_rows or any(column.steps for column in request.plan.key_columns)):
+        # Rows of one such key lie in several buckets, of which only those that differ were fetched.
+        found.rows["duplicate_only_target"] = clock.measure("duplicates", lambda: duplicates_of_target_only(request.source, request.target))
+    return found, build
+
+
+def _crowded(request: Request, sketch: Sketch, source_unique: bool, clock: _Clock) -> tuple[Tally, _Build]:
+    """Pair all rows of the buckets that differ; values are sampled from a few of them."""
+    unique = request.keyed and source_unique and clock.measure("duplicates", lambda: is_unique(request.target))
+    build = _many(request, sketch, unique)
+    found = clock.measure("differences", lambda: _tally(request, build, None))
+    differing = np.flatnonzero(sketch.differs)
+    per_bucket = max(sketch.expected_differences() / max(differing.size, 1), 1.0)
+    rows = (sketch.source_rows + sketch.target_rows)[differing]
+    _sample(request, found, _mask_of(differing, rows, per_bucket), unique=unique and not _ruled(request), clock=clock)
+    if request.keyed and not unique:
+        found.rows["duplicate_only_target"] = clock.measure("duplicates", lambda: duplicates_of_target_only(request.source, request.target))
+    return found, build
+
+
+def _joined(request: Request, rows: tuple[int, int], reason: str, clock: _Clock, progress: Progress) -> Reconciliation:
+    """Pair all rows of two sides by a key that is one whole number, unique on both and never NULL; they are compared value by value.
+
+    Proof: the classes add up to the rows of both sides, counted apart.
+    """
+    progress("differences")
+    pairs = join_on_number(request.source.compact(), request.target.compact())
+    found = clock.measure("differences", lambda: tallied(pairs, request.plan, None))
+    counts = _conserved(found, rows)
+    differing = sum(counts[name] for name in ("changed", "missing", "extra", "matched_by_rule"))
+    buckets = np.arange(BUCKETS, dtype=np.int64)
+    mask = _mask_of(buckets, np.full(BUCKETS, sum(rows) / BUCKETS), max(differing / BUCKETS, 1e-3))
+    _sample(request, found, mask, unique=True, clock=clock)
+
+    def build(raw: bool, with_matched: bool) -> DataFrame:
+        sides = request.source.candidates(None, raw=raw), request.target.candidates(None, raw=raw)
+        return join_unique(*(_both_raw(*sides) if raw else sides), _key_fields(request))
+
+    return _result(request, found, {**counts, "duplicate_keys": 0, "null_keys": 0}, "join", reason, build)
+
+
+def _conserved(found: Tally, rows: tuple[int, int]) -> dict[str, int]:
+    """Return the counts of pairs, which must add up to the rows counted apart."""
+    counts = {name: found.rows.get(name, 0) for name in ("matched", "matched_by_rule", "changed", "missing", "extra", "multiplicity")}
+    shared = counts["matched"] + counts["matched_by_rule"] + counts["changed"]
+    paired = shared + counts["missing"], shared + counts["extra"]
+    if paired != rows:
+        raise EngineError(
+            f"The rows paired ({paired[0]:,} and {paired[1]:,}) are not the rows counted ({rows[0]:,} and {rows[1]:,}); "
+            "no verdict is given.",
+            hint="If the inputs did not change during the run, this is a fault of Spark or Parity: please report it.",
+        )
+    return {"source_rows": rows[0], "target_rows": rows[1], **counts}
+
+
+def _sample(request: Request, found: Tally, mask: Longs, *, unique: bool, clock: _Clock) -> None:
+    """Add the values of the rows that a mask wants to a tally that has none."""
+    wanted = Sampling(1.0, min(1.0, 2 * _CONTEXT_ROWS / _SAMPLE_ROWS))
+    seen = clock.measure("sample", lambda: _tally(request, _few(request, mask, wanted, unique=unique), wanted))
+    found.sample, found.context = seen.sample, seen.context
+
+
+def _tally(request: Request, build: _Build, sampling: Sampling | None) -> Tally:
+    return tallied(build(False, True), request.plan, sampling)
+
+
+def _few(request: Request, mask: Longs, sampling: Sampling, *, unique: bool) -> _Build:
+    """Return how to pair the rows that a mask wants; `unique`: both sides' keys are, and no rule works on them."""
+
     def build(raw: bool, with_matched: bool) -> DataFrame:
         rows = request.source.candidates(mask, raw=raw)
         other = request.target.candidates(mask, raw=raw)
+        if unique:
+            return join_unique(*(_both_raw(rows, other) if raw else (rows, other)), _key_fields(request))
         return _matched_up(request, rows, other, raw=raw, with_matched=with_matched, kept=is_context(sampling))
 
     return build
@@ -197,9 +283,7 @@ def _many(request: Request, sketch: Sketch, unique: bool) -> _Build:
         rows = request.source.candidates(mask, raw=raw)
         other = request.target.candidates(mask, raw=raw)
         if unique and not _ruled(request):
-            if raw:
-                rows, other = _both_raw(rows, other)
-            return join_unique(rows, other, _key_fields(request))
+            return join_unique(*(_both_raw(rows, other) if raw else (rows, other)), _key_fields(request))
         return _matched_up(request, rows, other, raw=raw, with_matched=False)
 
     return build
@@ -246,6 +330,11 @@ def _ruled(request: Request) -> bool:
     return any(column.steps for column in request.plan.compared)
 
 
+def _is_numbered(request: Request) -> bool:
+    """Whether all rows can be paired at once by a key that is one whole number, compared as they are."""
+    return request.keyed and request.source.number() is not None and not _ruled(request)
+
+
 def _key_fields(request: Request) -> list[str]:
     """Return the fields of `v` that make the key, under its normalisers where it has some."""
     fields = []
@@ -270,29 +359,15 @@ def _one_pass(request: Request, clock: _Clock, progress: Progress) -> Reconcilia
     counted = clock.measure("counts", lambda: _row_counts(request))
     expected = max(counted["source"] + counted["target"], 1)
     sampling = Sampling(min(1.0, _SAMPLE_ROWS / expected), min(1.0, _CONTEXT_ROWS / expected))
-    tallied = clock.measure("differences", lambda: _tally(request, build, sampling))
-    differing = sum(tallied.rows.get(name, 0) for name in ("changed", "missing", "extra", "matched_by_rule"))
-    if sampling.differing < 1 and len(tallied.sample) < min(differing, _SAMPLE_ROWS // 4):
+    found = clock.measure("differences", lambda: _tally(request, build, sampling))
+    differing = sum(found.rows.get(name, 0) for name in ("changed", "missing", "extra", "matched_by_rule"))
+    if sampling.differing < 1 and len(found.sample) < min(differing, _SAMPLE_ROWS // 4):
         better = Sampling(min(1.0, _SAMPLE_ROWS / differing), sampling.equal)
-        tallied = clock.measure("differences", lambda: _tally(request, build, better))
-    rows = tallied.rows
-    shared = rows.get("matched", 0) + rows.get("matched_by_rule", 0) + rows.get("changed", 0)
-    counts = {
-        "source_rows": counted["source"],
-        "target_rows": counted["target"],
-        "null_keys": counted["null_keys"],
-        "duplicate_keys": rows.get("duplicate_keys", 0),
-        "matched": rows.get("matched", 0),
-    }
-    counts |= {name: rows.get(name, 0) for name in ("matched_by_rule", "changed", "missing", "extra", "multiplicity")}
-    if shared + rows.get("missing", 0) != counted["source"] or shared + rows.get("extra", 0) != counted["target"]:
-        raise EngineError(
-            f"The rows paired ({shared + rows.get('missing', 0):,} and {shared + rows.get('extra', 0):,}) are not the rows counted "
-            f"({counted['source']:,} and {counted['target']:,}); no verdict is given.",
-            hint="If the inputs did not change during the run, this is a fault of Spark or Parity: please report it.",
-        )
+        found = clock.measure("differences", lambda: _tally(request, build, better))
+    counts = _conserved(found, (counted["source"], counted["target"]))
+    counts |= {"null_keys": counted["null_keys"], "duplicate_keys": found.rows.get("duplicate_keys", 0)}
     assert request.one_pass is not None
-    return _result(request, tallied, counts, "one_pass", request.one_pass, build)
+    return _result(request, found, counts, "one_pass", request.one_pass, build)
 
 
 def _row_counts(request: Request) -> dict[str, int]:
@@ -323,82 +398,19 @@ def _sketch(request: Request) -> tuple[Sketch, bool]:
         sides.append(sketch_side(hashed).withColumn("is_source", F.lit(side.on_source)))
     union = sides[0].unionAll(sides[1])
     if request.keyed:
-        union = union.unionAll(_uniqueness(request.source))
+        union = union.unionAll(uniqueness(request.source))
     collected = union.toArrow()
-    marks = np.asarray(collected["bucket"]) == _DUPLICATES_MARK
+    marks = np.asarray(collected["bucket"]) == DUPLICATES_MARK
     table = collected.filter(pa.array(~marks))
-    overflowed = np.asarray(table["located"].is_null())
-    located = table["located"].fill_null(0)
+    places = ("located", "located_2")
+    overflowed = np.logical_or(*(np.asarray(table[name].is_null()) for name in places))
     columns = {name: np.asarray(table[name]).astype(np.int64) for name in ("bucket", "n", *_SUMS)}
-    columns["located"] = np.asarray(located).astype(np.int64)
+    columns |= {name: np.asarray(table[name].fill_null(0)).astype(np.int64) for name in places}
     unique = True
     if request.keyed:
         proof = collected.filter(pa.array(marks)).to_pylist()[0]
         unique = (proof["n"] or 0) == (proof["h1_low"] or 0)
     return subtract(columns, np.asarray(table["is_source"]).astype(np.bool_), overflowed), unique
-
-
-def _single_integral_key(side: SideFrames) -> Column | None:
-    """Return the physical key as a bigint when it is one column of whole numbers, days or instants."""
-    keys = [(index, column) for index, column in enumerate(side.plan.compared) if column.is_key]
-    if len(keys) != 1 or keys[0][1].parsed or keys[0][1].steps:
-        return None
-    index, column = keys[0]
-    value = F.col(f"c{index}")
-    return value if isinstance(column.type, T.LongType) else None
-
-
-def _uniqueness(side: SideFrames) -> DataFrame:
-    """Return one row shaped like a bucket: `n` key rows, `h1_low` distinct keys (a lower bound is enough to tell uniqueness).
-
-    Reads the key columns only. Whole numbers set bits in words of 64, which for dense keys is a hundredth of a distinct count;
-    NULLs set none, so a table that has some is looked at again by `_duplicate_keys`.
-    """
-    number = _single_integral_key(side)
-    if number is not None:
-        words = side.physical().select(number.alias("key"))
-        word = F.shiftright("key", 6).alias("word")
-        bit = F.call_function("shiftleft", F.lit(1).cast("bigint"), F.col("key").bitwiseAND(F.lit(63)).cast("int"))
-        grouped = words.groupBy(word).agg(F.bit_or(bit).alias("bits"), F.count(F.lit(1)).alias("n"))
-        summed = grouped.agg(F.sum("n").alias("n"), F.sum(F.bit_count("bits").cast("bigint")).alias("h1_low"))
-    else:
-        grouped = _keys_of(side).groupBy("k").agg(F.count(F.lit(1)).alias("n"))
-        summed = grouped.agg(F.sum("n").alias("n"), F.count(F.lit(1)).alias("h1_low"))
-    zero = F.lit(0).cast("bigint")
-    return summed.select(
-        F.lit(_DUPLICATES_MARK).alias("bucket"),
-        "n",
-        "h1_low",
-        *(zero.alias(name) for name in ("h1_high", "h2_low", "h2_high", "located")),
-        F.lit(side.on_source).alias("is_source"),
-    )
-
-
-def _keys_of(side: SideFrames) -> DataFrame:
-    """Return the key hash of every row, under the key's normalisers where it has some."""
-    if any(column.is_key and column.steps for column in side.plan.compared):
-        return side.candidates(None).select("k")
-    return side.hashed().select("k")
-
-
-def _is_unique(side: SideFrames) -> bool:
-    row = _uniqueness(side).collect()[0]
-    return (row.n or 0) == (row.h1_low or 0) or _duplicate_keys(side) == 0
-
-
-def _duplicate_keys(side: SideFrames) -> int:
-    """Return how many distinct keys have more than one row; reads the key columns, one shuffle of key hashes."""
-    grouped = _keys_of(side).groupBy("k").agg(F.count(F.lit(1)).alias("n")).where(F.col("n") > 1)
-    return int(grouped.agg(F.count(F.lit(1)).alias("keys")).collect()[0]["keys"])
-
-
-def _duplicates_of_target_only(request: Request) -> int:
-    sides = [
-        _keys_of(side).groupBy("k").agg(F.count(F.lit(1)).alias("n")).where(F.col("n") > 1).select("k", F.lit(side.on_source).alias("s"))
-        for side in (request.source, request.target)
-    ]
-    keys = sides[0].unionAll(sides[1]).groupBy("k").agg(F.bool_or("s").alias("in_source"))
-    return int(keys.where(~F.col("in_source")).agg(F.count(F.lit(1)).alias("n")).collect()[0]["n"])
 
 
 def _refusals(request: Request, clock: _Clock, progress: Progress) -> dict[tuple[str, str], int]:
@@ -418,75 +430,22 @@ def _refusals(request: Request, clock: _Clock, progress: Progress) -> dict[tuple
 # -- records -----------------------------------------------------------------------------------------------------------
 
 
-@dataclass
-class _Tally:
-    """The collected sums, sorted out."""
-
-    rows: dict[str, int] = field(default_factory=dict)
-    surplus: int = 0
-    limbs: tuple[int, ...] = (0, 0, 0, 0)
-    cells: dict[tuple[int, str], tuple[int, float | None, float | None]] = field(default_factory=dict)
-    rules: dict[tuple[int, str], int] = field(default_factory=dict)
-    sample: list[dict[str, Any]] = field(default_factory=list)
-    context: list[dict[str, Any]] = field(default_factory=list)
-
-
-def _sample_mask(sketch: Sketch) -> Longs:
+def _mask_of(buckets: Longs, rows: npt.NDArray[Any], differing: float) -> Longs:
     """Return the mask of as many whole buckets as hold about the wanted number of differing rows, lowest first.
 
     Buckets are parts of the key's hash, so this is a uniform sample of the keys, the same in every run.
+
+    Args:
+        rows: of both sides per bucket.
+        differing: rows per bucket, about.
     """
-    differing = np.flatnonzero(sketch.differs)
-    per_bucket = max(sketch.expected_differences() / max(differing.size, 1), 1.0)
-    rows = np.cumsum((sketch.source_rows + sketch.target_rows)[differing])
-    enough = min(int(_SAMPLE_ROWS / per_bucket) + 1, int(np.searchsorted(rows, _SMALL_FETCH_ROWS)) + 1)
-    mask = np.zeros(sketch.source_rows.size, dtype=np.int64)
-    mask[differing[:enough]] = -1
+    enough = min(int(_SAMPLE_ROWS / differing) + 1, int(np.searchsorted(np.cumsum(rows), _SMALL_FETCH_ROWS)) + 1)
+    mask = np.zeros(BUCKETS + NULL_BUCKETS, dtype=np.int64)
+    mask[buckets[:enough]] = -1
     return mask
 
 
-def _tally(request: Request, build: _Build, sampling: Sampling | None) -> _Tally:
-    """Run the one job that pairs, classifies, counts and samples."""
-    cells = Cells.of(request.plan, [step_plan(column).compared for column in request.plan.compared])
-    collected = tally(build(False, True), cells, sampling).toArrow()
-    found = _Tally()
-    found.rows = {name: _total(collected, name) for name in ROW_COUNTS}
-    found.surplus = _total(collected, "surplus")
-    found.limbs = tuple(_total(collected, name) for name in LIMBS)
-    for view, classes, resolved in zip(cells.views, cells.classes, cells.resolved, strict=True):
-        i = view.position
-        largest = tuple(_maximum(collected, f"{name}{i}") for name in "ad")
-        for code, class_ in enumerate(classes):
-            if count := _total(collected, f"n{i}_{code}"):
-                found.cells[i, class_] = (count, largest[0], largest[1])
-            if code < resolved and (rows := _total(collected, f"r{i}_{code}")):
-                found.rules[i, class_] = rows
-    for row in () if sampling is None else collected.select(["payload", *ROW_COUNTS[:5]]).to_pylist():
-        payload = row.pop("payload")
-        if payload is None:
-            continue
-        payload["copies"] = sum(row.values())  # pairs with equal values are one group
-        codes = payload.pop("codes")
-        payload["cells"] = [(i, cells.classes[i][code]) for i, code in enumerate(codes) if code is not None]
-        (found.context if payload["row_class"] == "matched" else found.sample).append(payload)
-    for payloads in (found.sample, found.context):
-        payloads.sort(key=lambda payload: (payload["k"], payload["h1s"] or 0, payload["h1t"] or 0, payload["row_class"]))
-    return found
-
-
-def _total(collected: pa.Table, name: str) -> int:
-    """Return the exact sum of a column, which may leave 64 bits."""
-    return sum(value or 0 for value in collected[name].to_pylist())
-
-
-def _maximum(collected: pa.Table, name: str) -> float | None:
-    if name not in collected.column_names:
-        return None
-    values = [value for value in collected[name].to_pylist() if value is not None]
-    return max(values) if values else None
-
-
-def _proven(sketch: Sketch, tallied: _Tally) -> bool:
+def _proven(sketch: Sketch, tallied: Tally) -> bool:
     """Return whether the differing rows account for the whole difference of the sketch, so that none is missed and none invented.
 
     Four sums of 32-bit halves over all buckets: a missed or invented row goes unnoticed with a chance of 2⁻⁶⁴ and less.
@@ -496,7 +455,7 @@ def _proven(sketch: Sketch, tallied: _Tally) -> bool:
     return rows == tallied.surplus and limbs == tallied.limbs
 
 
-def _counts(sketch: Sketch, tallied: _Tally) -> dict[str, int]:
+def _counts(sketch: Sketch, tallied: Tally) -> dict[str, int]:
     source, target = int(sketch.source_rows.sum()), int(sketch.target_rows.sum())
     rows = {name: tallied.rows.get(name, 0) for name in ("matched_by_rule", "changed", "missing", "extra", "multiplicity")}
     paired = rows["matched_by_rule"] + rows["changed"]
@@ -509,13 +468,13 @@ def _sampling(expected: float, sketch: Sketch, mask: Longs) -> Sampling:
     return Sampling(differing, min(1.0, _CONTEXT_ROWS / equal))
 
 
-def _result(request: Request, tallied: _Tally, counts: Mapping[str, int], mode: str, reason: str, build: _Build | None) -> Reconciliation:
+def _result(request: Request, tallied: Tally, counts: Mapping[str, int], mode: str, reason: str, build: _Build | None) -> Reconciliation:
     differing = sum(tallied.rows.get(name, 0) for name in ("changed", "missing", "extra", "matched_by_rule"))
     represented = sum(payload["copies"] for payload in tallied.sample)
     zeros = dict.fromkeys(("matched_by_rule", "changed", "missing", "extra", "multiplicity", "duplicate_keys", "null_keys"), 0)
 
     def pairs(raw: bool) -> DataFrame:
-        chosen = build or _few(request, np.zeros(BUCKETS + NULL_BUCKETS, dtype=np.int64), Sampling())
+        chosen = build or _few(request, np.zeros(BUCKETS + NULL_BUCKETS, dtype=np.int64), Sampling(), unique=False)
         return chosen(raw, False)
 
     return Reconciliation(

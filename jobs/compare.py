@@ -7,6 +7,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any
 
 import pyspark
 from py4j.protocol import Py4JError
+from pyspark import inheritable_thread_target
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -27,7 +29,7 @@ from engine.differences import difference_cells, extra_rows, missing_rows
 from engine.evidence import display_text, evidence_of
 from engine.explain import explain
 from engine.frames import SideFrames, quoted
-from engine.profile import candidate_keys, constant_columns, distinct_sketches, is_unique_key, looks_constant
+from engine.profile import candidate_keys, constant_columns, distinct_sketches, is_unique_key
 from engine.reconcile import Progress, Reconciliation, Request, reconcile
 from engine.rules import is_native
 from engine.sampling import in_sample, parse_rate
@@ -174,9 +176,14 @@ class _Run:
     progress: Progress
 
     def outcome(self, source: DataFrame | str, target: DataFrame | str) -> Comparison:
+        """Compare, with the canary singing beside: nothing is said before it has answered."""
+        with ThreadPoolExecutor(1) as beside:
+            self.progress("canary")
+            sings = beside.submit(inheritable_thread_target(self.session)(canary), self.session)
+            return self._found(source, target, sings)
+
+    def _found(self, source: DataFrame | str, target: DataFrame | str, sings: Future[None]) -> Comparison:
         started = time.perf_counter()
-        self.progress("canary")
-        canary(self.session)
         self.progress("opening")
         opened = (self._open(source, "source"), self._open(target, "target"))
         opening_s = time.perf_counter() - started
@@ -185,6 +192,7 @@ class _Run:
         _keyless_limits(contract, plan)
         sides, totals = self._frames(opened, plan, contract)
         found = self._reconciled(sides, opened, contract)
+        sings.result()
         if self.folder is not None:
             self.progress("storing differences")
             _store(difference_cells(found, plan), self.folder)
@@ -263,14 +271,13 @@ class _Run:
         if counts["null_keys"]:
             findings.append(_finding("null_keys", None, f"{counts['null_keys']:,} rows of both sides have NULL in the key"))
         if counts["source_rows"] >= 2 and counts["target_rows"] >= 2:
-            findings += self._constants(sides, plan)
+            findings += self._constants(sides, plan, found)
         if not plan.keys and counts["source_rows"]:
             findings += self._key_proposals(sides[0])
         return findings
 
-    def _constants(self, sides: tuple[SideFrames, SideFrames], plan: ColumnPlan) -> list[Finding]:
-        suspected = looks_constant(sides).collect()[0].asDict()
-        positions = [index for index, column in enumerate(plan.compared) if suspected[f"f{index}"] and not column.is_key]
+    def _constants(self, sides: tuple[SideFrames, SideFrames], plan: ColumnPlan, found: Reconciliation) -> list[Finding]:
+        positions = [index for index, column in enumerate(plan.compared) if found.one_value[index] and not column.is_key]
         if not positions:
             return []
         proven = constant_columns(sides, positions).collect()[0].asDict()

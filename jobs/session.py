@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import pyspark.errors.utils
 from pyspark import SparkConf, SparkContext
 from pyspark.errors import PySparkException
 from pyspark.java_gateway import launch_gateway
@@ -33,6 +34,7 @@ _JVM_OPTIONS = f"-Duser.timezone={JVM_ZONE} -Dfile.encoding=UTF-8 -Duser.languag
 _CONNECT_PORT = 15002
 _PATIENCE_S = 10
 _PROXIES = ("grpc_proxy", "https_proxy", "http_proxy")
+_CALL_SITES = "_enable_debugging_cache"
 _ZONE_PROBES = 16  # tasks: enough for every executor of a small cluster to be asked
 
 
@@ -115,7 +117,8 @@ def pinned(spark: SparkSession, *, caller_frames: bool = True) -> Iterator[Sessi
         for key in different:
             _set(spark, key)
             touched.append(key)
-        yield _evidence(spark)
+        with _without_call_sites():
+            yield _evidence(spark)
     except BaseException:
         try:
             _restore(spark, touched, before, own)
@@ -123,6 +126,21 @@ def pinned(spark: SparkSession, *, caller_frames: bool = True) -> Iterator[Sessi
             _LOG.warning("the session's own settings could not be restored: %s", error)
         raise
     _restore(spark, touched, before, own)
+
+
+@contextmanager
+def _without_call_sites() -> Iterator[None]:
+    """Keep PySpark from noting the caller's line for each expression: that is six messages to the JVM where one would do.
+
+    A session started here has it off; in others the answer to spark.python.sql.dataFrameDebugging.enabled is kept by PySpark
+    after its first use, and this is the only way to it.
+    """
+    noted = getattr(pyspark.errors.utils, _CALL_SITES, None)
+    try:
+        setattr(pyspark.errors.utils, _CALL_SITES, False)
+        yield
+    finally:
+        setattr(pyspark.errors.utils, _CALL_SITES, noted)
 
 
 def _evidence(spark: SparkSession) -> SessionEvidence:
@@ -228,7 +246,7 @@ def _declared_zone(options: str) -> str | None:
 
 def _settings(master: str | None, conf: Mapping[str, str]) -> dict[str, str]:
     """Return everything a new session is given; what the user asks for wins over what only tunes."""
-    settings = dict(PINNED)
+    settings = {**PINNED, "spark.python.sql.dataFrameDebugging.enabled": "false"}  # as in _without_call_sites
     if master is not None and master.startswith("local"):
         settings |= _local_settings()
     settings |= conf
