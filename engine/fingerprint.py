@@ -1,9 +1,9 @@
 """Two tables to one small sketch of their difference: where rows differ, and which keys to fetch.
 
 Rows fall into buckets by the hash of their key. Per bucket and side: the number of rows and four exact sums of 32-bit halves of
-`h1` and `h2`; equal tables have equal sums. Two more sums, of the upper half of `h1` times six further bits of the key hash and of
-the same times their square, name those six bits when one or two keys of the bucket differ: a 64th of the bucket is then fetched, or
-two, instead of all of it. So one fetch settles a comparison. (Bucketing by row hash, as in CANONICAL_HASH 2.5, leaves undecoded
+`h1` and `h2`; equal tables have equal sums. Three more sums, of the upper half of `h1` times the first, second and third power of six
+further bits of the key hash, name those six bits when up to three keys of the bucket differ: as many 64ths of the bucket are then
+fetched instead of all of it. So one fetch settles a comparison. (Bucketing by row hash, as in CANONICAL_HASH 2.5, leaves undecoded
 buckets whose rows only a third scan finds.)
 
 The arithmetic of the driver works on at most `BUCKETS + NULL_BUCKETS` rows per side.
@@ -12,6 +12,7 @@ The arithmetic of the driver works on at most `BUCKETS + NULL_BUCKETS` rows per 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +23,7 @@ from pyspark.sql import functions as F
 __all__ = [
     "BUCKETS",
     "NULL_BUCKETS",
+    "PLACES",
     "Sketch",
     "apart",
     "bucket_of",
@@ -32,15 +34,19 @@ __all__ = [
     "wanted_rows",
 ]
 
-BUCKETS = 1 << 15  # 2^16 and more leave the cache of a core: the aggregate then costs a quarter more
+_BUCKET_BITS = 14  # 2^16 and more leave the cache of a core, and each task gives its buckets to a shuffle: a quarter more time
+BUCKETS = 1 << _BUCKET_BITS
 NULL_BUCKETS = 1 << 10  # rows with a NULL in the key, apart, by row hash: one key value may hold them all
 SLOT_BITS = 6
 _NEIGHBOURS = 5  # 2^5
 _LOW = 0xFFFFFFFF
 _ALL_SLOTS = -1
 _SLOTS = 1 << SLOT_BITS
+PLACES = ("located", "located_2", "located_3")
 _SUMS = ("h1_low", "h1_high", "h2_low", "h2_high")
 _CONTEXT_ROWS = 400
+_TRIED_AT_ONCE = 1 << 20
+_MOST_TRIPLES = 2_000  # buckets; with more of them, most hold more than three differences
 
 Longs = npt.NDArray[np.int64]
 
@@ -64,7 +70,7 @@ def apart(bucket: Column, row_hash: Column, has_null_key: Column) -> Column:
 
 def _slot(key_hash: Column) -> Column:
     """Return six bits of the key hash that the bucket does not use, bigint 0…63."""
-    return F.shiftrightunsigned(key_hash, 15).bitwiseAND(F.lit((1 << SLOT_BITS) - 1))
+    return F.shiftrightunsigned(key_hash, _BUCKET_BITS).bitwiseAND(F.lit((1 << SLOT_BITS) - 1))
 
 
 def sketch_side(rows: DataFrame) -> DataFrame:
@@ -75,7 +81,7 @@ def sketch_side(rows: DataFrame) -> DataFrame:
 
     Returns:
         One row per non-empty bucket: `bucket: int`, `n: bigint`, `h1_low h1_high h2_low h2_high: bigint`, `located
-        located_2: bigint` (NULL where the sum left 64 bits). Cost: one shuffle of at most 33,792 rows per task; no action.
+        located_2 located_3: bigint` (NULL where the sum left 64 bits). Cost: one shuffle of at most 33,792 rows per task; no action.
     """
     halves = {
         "h1_low": F.col("h1").bitwiseAND(F.lit(_LOW)),
@@ -86,7 +92,8 @@ def sketch_side(rows: DataFrame) -> DataFrame:
     slot = _slot(F.col("k"))
     located = F.shiftrightunsigned(F.col("h1"), 32) * slot
     sums = [F.sum(halves[name]).alias(name) for name in _SUMS]
-    places = [F.try_sum(located).alias("located"), F.try_sum(located * slot).alias("located_2")]
+    powers = (located, located * slot, located * slot * slot)
+    places = [F.try_sum(power).alias(name) for name, power in zip(PLACES, powers, strict=True)]
     return rows.groupBy("bucket").agg(F.count(F.lit(1)).alias("n"), *sums, *places)
 
 
@@ -97,14 +104,13 @@ class Sketch:
     Attributes:
         source_rows, target_rows: rows per bucket and side.
         sums: net of the four sums, shape (4, buckets).
-        located, located_2: net of the sixth and seventh sum; `decodable` is False where one overflowed.
+        places: net of the last three sums, shape (3, buckets); `decodable` is False where one overflowed.
     """
 
     source_rows: Longs
     target_rows: Longs
     sums: Longs
-    located: Longs
-    located_2: Longs
+    places: Longs
     decodable: npt.NDArray[np.bool_]
 
     @property
@@ -133,7 +139,7 @@ def subtract(buckets: dict[str, npt.NDArray[np.int64]], source: npt.NDArray[np.b
     Args:
         buckets: the collected columns of `sketch_side` of both sides, one entry per bucket and side.
         source: True for rows of the source.
-        overflowed: where `located` or `located_2` was NULL (and is 0 in `buckets`).
+        overflowed: where one of `located located_2 located_3` was NULL (and is 0 in `buckets`).
     """
     size = BUCKETS + NULL_BUCKETS
     index = buckets["bucket"]
@@ -152,8 +158,7 @@ def subtract(buckets: dict[str, npt.NDArray[np.int64]], source: npt.NDArray[np.b
         source_rows=spread(buckets["n"], source),
         target_rows=spread(buckets["n"], ~source),
         sums=np.stack([net(buckets[name]) for name in _SUMS]),
-        located=net(buckets["located"]),
-        located_2=net(buckets["located_2"]),
+        places=np.stack([net(buckets[name]) for name in PLACES]),
         decodable=decodable,
     )
 
@@ -172,41 +177,37 @@ def fetch_mask(sketch: Sketch, whole: npt.NDArray[np.bool_] | None = None) -> Lo
     if whole is not None:
         decodable &= ~whole
     mask = np.where(differs, _ALL_SLOTS, 0).astype(np.int64)
-    single = _single_slots(sketch, decodable)
-    mask = np.where(single == 0, mask, single)
-    crowded = np.flatnonzero(decodable & (single == 0))
-    mask[crowded] = _pairs_of_slots(sketch, crowded)
+    for slots in (1, 2, 3):
+        left = np.flatnonzero(decodable & (mask == _ALL_SLOTS))
+        if slots < 3 or left.size <= _MOST_TRIPLES:
+            mask[left] = _named(sketch, left, slots)
     return _with_context(mask, sketch)
 
 
-def _bit(slot: Longs) -> Longs:
-    found: Longs = np.left_shift(np.uint64(1), slot.astype(np.uint64)).astype(np.int64)
-    return found
+def _named(sketch: Sketch, buckets: Longs, slots: int) -> Longs:
+    """Return, per bucket, the bits of the slots where its differences lie if so many slots explain its sums, else all bits.
 
-
-def _single_slots(sketch: Sketch, decodable: npt.NDArray[np.bool_]) -> Longs:
-    """Return the bit of the slot where all differences of a bucket lie, 0 where they do not lie in one slot."""
-    high, located = sketch.sums[1], sketch.located
-    slot, remainder = np.divmod(located, np.where(high == 0, 1, high))
-    named = decodable & (high != 0) & (remainder == 0) & (slot >= 0) & (slot < _SLOTS) & (sketch.located_2 == slot * located)
-    return np.where(named, _bit(np.where(named, slot, 0)), 0)
-
-
-def _pairs_of_slots(sketch: Sketch, buckets: Longs) -> Longs:
-    """Return the bits of the two slots where the differences of each of these buckets lie, all bits where no two explain the sums.
-
-    Net weights d and e in slots a and b give sums S0 = d + e, S1 = a d + b e, S2 = a² d + b² e, so S2 - (a + b) S1 + a b S0 = 0.
+    Source:
+        Net weights d in slots x give power sums S_j = sum of d x^j, and with e_i the elementary symmetric polynomials of the slots
+        S_n - e_1 S_(n-1) + e_2 S_(n-2) - … = 0 (Newton; as in decoding Reed-Solomon codes). All choices of slots are tried.
     """
+    choices = np.array(list(combinations(range(_SLOTS), slots)), dtype=np.int64)
+    coefficients = np.ones((len(choices), 1), dtype=np.int64)  # of the product of (z - x), highest power first
+    for place in range(slots):
+        shifted = coefficients * -choices[:, place : place + 1]
+        coefficients = np.pad(coefficients, ((0, 0), (0, 1))) + np.pad(shifted, ((0, 0), (1, 0)))
+    words = np.left_shift(np.uint64(1), choices.astype(np.uint64)).sum(axis=1, dtype=np.uint64).astype(np.int64)
+    sums = np.stack([sketch.sums[1], *sketch.places])[:, buckets]
     found = np.full(buckets.size, _ALL_SLOTS, dtype=np.int64)
-    s0, s1, s2 = sketch.sums[1][buckets], sketch.located[buckets], sketch.located_2[buckets]
-    solutions = np.zeros(buckets.size, dtype=np.int64)
-    bits = np.zeros(buckets.size, dtype=np.int64)
-    for one in range(_SLOTS):
-        for other in range(one + 1, _SLOTS):
-            fits = s2 - (one + other) * s1 + one * other * s0 == 0
-            solutions += fits
-            bits[fits] = int(_bit(np.array([one]))[0] | _bit(np.array([other]))[0])
-    return np.where((solutions == 1) & (s0 != 0), bits, found)
+    step = max(1, _TRIED_AT_ONCE // len(choices))
+    for begin in range(0, buckets.size, step):
+        some = sums[:, begin : begin + step]
+        fits = np.ones((len(choices), some.shape[1]), dtype=np.bool_)
+        for lowest in range(len(sums) - slots):
+            fits &= coefficients @ some[lowest : lowest + slots + 1][::-1] == 0
+        certain = (fits.sum(axis=0) == 1) & (some[0] != 0)
+        found[begin : begin + step][certain] = words[fits.argmax(axis=0)][certain]
+    return found
 
 
 def _with_context(mask: Longs, sketch: Sketch) -> Longs:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from pyspark import inheritable_thread_target
 from pyspark.sql import Row
 from pyspark.sql import functions as F
 
@@ -42,7 +44,10 @@ class Probe:
 
 def probed(source: SideFrames, target: SideFrames) -> Probe:
     """Return what the first 2,048 rows of each side show. Cost: two small jobs, of one task each where a scan feeds them."""
-    ours, theirs = _head(source), _head(target)
+    with ThreadPoolExecutor(1) as beside:
+        waiting = beside.submit(inheritable_thread_target(target.rows.sparkSession)(_head), target)
+        ours = _head(source)
+        theirs = waiting.result()
     width = len(source.plan.compared)
     constant = tuple(len({row[f"f{index}"] for row in (*ours, *theirs)}) == 1 for index in range(width))
     there = {row["k"]: row["h1"] for row in theirs}

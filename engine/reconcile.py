@@ -25,7 +25,7 @@ from pyspark.sql import types as T
 
 from engine.aggregates import Sampling, is_context
 from engine.columns import ColumnPlan
-from engine.fingerprint import BUCKETS, NULL_BUCKETS, Sketch, fetch_mask, fetched_rows, sketch_side, subtract
+from engine.fingerprint import BUCKETS, NULL_BUCKETS, PLACES, Sketch, fetch_mask, fetched_rows, sketch_side, subtract
 from engine.frames import SideFrames
 from engine.keydiff import join_on_number, join_unique, match_multisets
 from engine.probe import Probe, probed
@@ -402,10 +402,9 @@ def _sketch(request: Request) -> tuple[Sketch, bool]:
     collected = union.toArrow()
     marks = np.asarray(collected["bucket"]) == DUPLICATES_MARK
     table = collected.filter(pa.array(~marks))
-    places = ("located", "located_2")
-    overflowed = np.logical_or(*(np.asarray(table[name].is_null()) for name in places))
+    overflowed = np.logical_or.reduce([np.asarray(table[name].is_null()) for name in PLACES])
     columns = {name: np.asarray(table[name]).astype(np.int64) for name in ("bucket", "n", *_SUMS)}
-    columns |= {name: np.asarray(table[name].fill_null(0)).astype(np.int64) for name in places}
+    columns |= {name: np.asarray(table[name].fill_null(0)).astype(np.int64) for name in PLACES}
     unique = True
     if request.keyed:
         proof = collected.filter(pa.array(marks)).to_pylist()[0]

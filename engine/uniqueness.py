@@ -5,6 +5,7 @@ from __future__ import annotations
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from engine.fingerprint import PLACES
 from engine.frames import SideFrames
 
 __all__ = ["DUPLICATES_MARK", "duplicate_keys", "duplicates_of_target_only", "is_unique", "rows_of_numbered", "uniqueness"]
@@ -33,7 +34,7 @@ def uniqueness(side: SideFrames) -> DataFrame:
         F.lit(DUPLICATES_MARK).alias("bucket"),
         "n",
         "h1_low",
-        *(zero.alias(name) for name in ("h1_high", "h2_low", "h2_high", "located", "located_2")),
+        *(zero.alias(name) for name in ("h1_high", "h2_low", "h2_high", *PLACES)),
         F.lit(side.on_source).alias("is_source"),
     )
 
