@@ -16,7 +16,7 @@ from schemas.errors import CanaryError
 
 __all__ = ["canary", "expected_answers", "hash_columns"]
 
-_QUESTIONS: WeakKeyDictionary[SparkSession, dict[str, Column]] = WeakKeyDictionary()
+_QUESTIONS: WeakKeyDictionary[SparkSession, dict[str, dict[str, Column]]] = WeakKeyDictionary()
 _HINT = "Spark, an accelerator or a setting computes something else than it should here; no comparison of this session can be trusted."
 
 
@@ -26,22 +26,23 @@ def hash_columns(found: GoldenSet) -> dict[str, Column]:
     proof = _proof(columns)
     answers = {"h2_128": row_hashes(columns, "128")[1], "sha256.h2": row_hashes(columns, "sha256", proof)[1]}
     answers |= {f"group {number}": group for number, group in enumerate(group_hashes(columns))}
-    texts = {**_asked(found), **{name: _text(hashed) for name, hashed in answers.items()}}
+    texts = {**_asked(found, "sha256"), **{name: _text(hashed) for name, hashed in answers.items()}}
     if all(is_portable(column.type) for column in columns):
         texts["pct1"] = pct1_row([(column.value, column.type) for column in _in_order(columns)])
     return texts
 
 
-def _asked(found: GoldenSet) -> dict[str, Column]:
-    """Return the answers that a run waits for: every kind of token, bitmaps, guard and proof are in them.
-
-    The second chain of strength 128 differs from the first by a constant only.
-    """
+def _asked(found: GoldenSet, strength: str) -> dict[str, Column]:
+    """Return the answers that a run waits for: every kind of token, bitmaps and guard are in them, and what its strength adds."""
     columns = hashed_columns(found)
     keys = [column for column in columns if column.name in found.key]
     h1, h2 = row_hashes(columns)
-    proven, _ = row_hashes(columns, "sha256", _proof(columns))
-    return {name: _text(hashed) for name, hashed in (("h1", h1), ("h2", h2), ("sha256.h1", proven), ("key", key_hash(keys)))}
+    asked = {"h1": h1, "h2": h2, "key": key_hash(keys)}
+    if strength == "128":
+        asked["h2_128"] = row_hashes(columns, "128")[1]
+    if strength == "sha256":
+        asked["sha256.h1"] = row_hashes(columns, "sha256", _proof(columns))[0]
+    return {name: _text(hashed) for name, hashed in asked.items()}
 
 
 def _proof(columns: Sequence[HashedColumn]) -> Column:
@@ -63,19 +64,23 @@ def expected_answers(row: GoldenRow) -> Mapping[str, str | None]:
     return answers if row.pct1 is None else {**answers, "pct1": row.pct1}
 
 
-def canary(spark: SparkSession) -> None:
+def canary(spark: SparkSession, strength: str = "64") -> None:
     """Compute the hashes of some two dozen published rows of all types in this session, as it is configured.
 
     One Spark job, a few tenths of a second.
+
+    Args:
+        strength: of the run; what is computed with it is asked for too.
 
     Raises:
         CanaryError: an answer is wrong, or Spark failed.
     """
     found = golden_sets()[CANARY_SET]
     # the questions are kept, the answers never: building expressions costs ten times what computing them does
-    answers = _QUESTIONS.get(spark)
+    questions = _QUESTIONS.setdefault(spark, {})
+    answers = questions.get(strength)
     if answers is None:
-        answers = _QUESTIONS[spark] = _asked(found)
+        answers = questions[strength] = _asked(found, strength)
     try:
         rows = spark_rows(spark, found).select("i", *(answer.alias(name) for name, answer in answers.items())).collect()
     except PySparkException as error:

@@ -145,6 +145,7 @@ class ColumnPlan:
         type_changed: pairs of different families.
         unhashable: pairs of a type Parity cannot hash.
         findings: schema findings.
+        built: expressions over physical rows, kept since both sides share them and each costs a conversation with the JVM.
     """
 
     compared: tuple[ComparedColumn, ...]
@@ -157,6 +158,7 @@ class ColumnPlan:
     findings: tuple[ColumnFinding, ...] = ()
     rules_in_force: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     target_names: Mapping[str, str] = field(default_factory=dict)
+    built: dict[str, tuple[Column, ...]] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def key_columns(self) -> tuple[ComparedColumn, ...]:

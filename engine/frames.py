@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, reduce
 
@@ -112,9 +112,7 @@ class SideFrames:
 
     def _with_hashes(self, frame: DataFrame, *, has_k: bool = False) -> DataFrame:
         """Add hashes and bucket to rows in physical form, which may have `k` already."""
-        compared = [column.hashed(F.col(f"c{index}")) for index, column in enumerate(self.plan.compared)]
-        proof = self._proof(compared) if self.strength == "sha256" else None
-        h1, h2 = row_hashes(compared, self.strength, proof)
+        h1, h2 = self._built(f"row {self.strength}", self._row_hashes)
         keyed = bool(self.plan.keys)
         k = [self._key_hash().alias("k")] if keyed and not has_k else []
         frame = frame.select("*", h1.alias("h1"), h2.alias("h2"), *k)
@@ -123,8 +121,24 @@ class SideFrames:
         bucket = bucket_of(F.col("k"), self.number())
         return frame.withColumn("bucket", apart(bucket, F.col("h1"), self.null_key()) if keyed else bucket)
 
+    def _built(self, name: str, build: Callable[[], tuple[Column, ...]]) -> tuple[Column, ...]:
+        """Return expressions that are the same on both sides, built once."""
+        if name not in self.plan.built:
+            self.plan.built[name] = build()
+        return self.plan.built[name]
+
+    def _row_hashes(self) -> tuple[Column, Column]:
+        compared = [column.hashed(F.col(f"c{index}")) for index, column in enumerate(self.plan.compared)]
+        return row_hashes(compared, self.strength, self._proof(compared) if self.strength == "sha256" else None)
+
     def _key_hash(self) -> Column:
-        return key_hash([column.hashed(F.col(f"c{index}")) for index, column in enumerate(self.plan.compared) if column.is_key])
+        keys = [column.hashed(F.col(f"c{index}")) for index, column in enumerate(self.plan.compared) if column.is_key]
+        return self._built("key", lambda: (key_hash(keys),))[0]
+
+    def value_hashes(self) -> tuple[Column, ...]:
+        """Return one hash per compared column of a physical row."""
+        compared = self.plan.compared
+        return self._built("values", lambda: tuple(key_hash([column.hashed(F.col(f"c{i}"))]) for i, column in enumerate(compared)))
 
     def number(self) -> Column | None:
         """Return the key of a physical row as a bigint where it is one column of whole numbers, else None."""

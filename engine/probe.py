@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from pyspark import inheritable_thread_target
-from pyspark.sql import Row
-from pyspark.sql import functions as F
+from pyspark.sql import DataFrame
 
 from engine.frames import SideFrames
-from engine.hashing import key_hash
 
 __all__ = ["Probe", "probed"]
 
@@ -44,9 +41,10 @@ class Probe:
 
 def probed(source: SideFrames, target: SideFrames) -> Probe:
     """Return what the first 2,048 rows of each side show. Cost: two small jobs, of one task each where a scan feeds them."""
+    heads = _head(source), _head(target)
     with ThreadPoolExecutor(1) as beside:
-        waiting = beside.submit(inheritable_thread_target(target.rows.sparkSession)(_head), target)
-        ours = _head(source)
+        waiting = beside.submit(inheritable_thread_target(target.rows.sparkSession)(heads[1].collect))
+        ours = heads[0].collect()
         theirs = waiting.result()
     width = len(source.plan.compared)
     constant = tuple(len({row[f"f{index}"] for row in (*ours, *theirs)}) == 1 for index in range(width))
@@ -55,6 +53,6 @@ def probed(source: SideFrames, target: SideFrames) -> Probe:
     return Probe(len(shared), sum(one != other for one, other in shared), constant)
 
 
-def _head(side: SideFrames) -> Sequence[Row]:
-    hashes = [key_hash([column.hashed(F.col(f"c{index}"))]).alias(f"f{index}") for index, column in enumerate(side.plan.compared)]
-    return side.hashed().select("k", "h1", *hashes).limit(_ROWS).collect()
+def _head(side: SideFrames) -> DataFrame:
+    hashes = [hashed.alias(f"f{index}") for index, hashed in enumerate(side.value_hashes())]
+    return side.hashed().select("k", "h1", *hashes).limit(_ROWS)

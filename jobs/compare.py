@@ -179,7 +179,7 @@ class _Run:
         """Compare, with the canary singing beside: nothing is said before it has answered."""
         with ThreadPoolExecutor(1) as beside:
             self.progress("canary")
-            sings = beside.submit(inheritable_thread_target(self.session)(canary), self.session)
+            sings = beside.submit(inheritable_thread_target(self.session)(canary), self.session, self.contract.strength)
             return self._found(source, target, sings)
 
     def _found(self, source: DataFrame | str, target: DataFrame | str, sings: Future[None]) -> Comparison:

@@ -111,14 +111,14 @@ def pinned(spark: SparkSession, *, caller_frames: bool = True) -> Iterator[Sessi
                 object=key,
                 hint=f'Call spark.conf.set("{key}", "{PINNED[key]}") before building them.',
             )
-    own = set(spark.conf.getAll)
+    own = spark.conf.getAll
     touched: list[str] = []
     try:
         for key in different:
             _set(spark, key)
             touched.append(key)
         with _without_call_sites():
-            yield _evidence(spark)
+            yield _evidence(spark, own)
     except BaseException:
         try:
             _restore(spark, touched, before, own)
@@ -143,12 +143,12 @@ def _without_call_sites() -> Iterator[None]:
         setattr(pyspark.errors.utils, _CALL_SITES, noted)
 
 
-def _evidence(spark: SparkSession) -> SessionEvidence:
+def _evidence(spark: SparkSession, own: Mapping[str, str]) -> SessionEvidence:
     found = _values(spark, PINNED)
     for key, needed in PINNED.items():
         if not same_value(found[key], needed):
             raise _wrong_setting(key, found[key])
-    others = {key: value for key, value in spark.conf.getAll.items() if key.startswith("spark.sql.legacy.") and key not in PINNED}
+    others = {key: value for key, value in own.items() if key.startswith("spark.sql.legacy.") and key not in PINNED}
     settings = dict(sorted({**others, **PINNED, "jvm.zone": _proven_jvm_zone(spark)}.items()))
     return SessionEvidence(settings=settings, sha256=sha256_of(settings))
 
@@ -191,7 +191,7 @@ def _set(spark: SparkSession, key: str) -> None:
         raise _wrong_setting(key, _value(spark, key)) from error
 
 
-def _restore(spark: SparkSession, touched: list[str], before: Mapping[str, str | None], own: set[str]) -> None:
+def _restore(spark: SparkSession, touched: list[str], before: Mapping[str, str | None], own: Mapping[str, str]) -> None:
     for key in touched:
         value = before[key]
         if key in own and value is not None:
