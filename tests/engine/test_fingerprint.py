@@ -12,7 +12,7 @@ from pyspark.sql import functions as F
 
 import engine.reconcile
 from engine.columns import Side, plan_columns
-from engine.fingerprint import BUCKETS, NULL_BUCKETS, Sketch, fetch_mask, fetched_rows, sketch_side, subtract
+from engine.fingerprint import BUCKETS, NULL_BUCKETS, PLACES, Sketch, fetch_mask, fetched_rows, sketch_side, subtract
 from engine.frames import SideFrames
 from engine.reconcile import Request, reconcile
 from schemas.contract import Contract
@@ -22,6 +22,7 @@ Longs = npt.NDArray[np.int64]
 SIZE = BUCKETS + NULL_BUCKETS
 MASK = 0xFFFFFFFF
 ALL = -1
+BITS = BUCKETS.bit_length() - 1
 
 
 class Table:
@@ -31,12 +32,13 @@ class Table:
         self.rows = rows
 
     def columns(self) -> dict[str, Longs]:
-        dense = {name: np.zeros(SIZE, dtype=np.int64) for name in ("n", "h1_low", "h1_high", "h2_low", "h2_high", "located")}
+        dense = {name: np.zeros(SIZE, dtype=np.int64) for name in ("n", "h1_low", "h1_high", "h2_low", "h2_high", *PLACES)}
         for k, h1, h2 in self.rows:
-            bucket, slot = k & (BUCKETS - 1), (k >> 15) & 63
+            bucket, slot = _slot(k)
             for name, value in (("n", 1), ("h1_low", h1 & MASK), ("h1_high", h1 >> 32), ("h2_low", h2 & MASK), ("h2_high", h2 >> 32)):
                 dense[name][bucket] += value
-            dense["located"][bucket] += (h1 >> 32) * slot
+            for power, name in enumerate(PLACES, start=1):
+                dense[name][bucket] += (h1 >> 32) * slot**power
         used = np.flatnonzero(dense["n"])
         return {"bucket": used, **{name: values[used] for name, values in dense.items()}}
 
@@ -53,7 +55,7 @@ def _random_row(rng: random.Random, k: int | None = None) -> tuple[int, int, int
 
 
 def _slot(k: int) -> tuple[int, int]:
-    return k & (BUCKETS - 1), (k >> 15) & 63
+    return k & (BUCKETS - 1), (k >> BITS) & 63
 
 
 def _wanted(mask: Longs, k: int) -> bool:
@@ -107,9 +109,30 @@ def test_one_difference_of_a_bucket_names_its_slot() -> None:
     assert [int(b) for b in np.flatnonzero(sketch.differs)] == [bucket]
 
 
+@pytest.mark.parametrize("differing", [2, 3])
+@pytest.mark.parametrize("seed", range(20))
+def test_few_differences_of_a_bucket_name_their_slots(differing: int, seed: int) -> None:
+    """Changed, missing and extra rows in one bucket: just their slots are fetched."""
+    rng = random.Random(seed)
+    slots = rng.sample(range(64), differing)
+    keys = [(slot << BITS) | 17 for slot in slots]
+    source = [_random_row(rng, k) for k in keys]
+    target = [_random_row(rng, k) for k in keys]
+    if seed % 2:
+        source, target = source[: seed % 3], target[seed % 3 :]  # each key on one side only
+    sketch = _sketch(Table(source), Table(target))
+    assert int(fetch_mask(sketch)[17]) & (2**64 - 1) == sum(1 << slot for slot in slots)
+
+
+def test_more_differences_than_can_be_named_are_fetched_whole() -> None:
+    rng = random.Random(7)
+    rows = [_random_row(rng, (slot << BITS) | 17) for slot in range(9)]
+    assert int(fetch_mask(_sketch(Table(rows), Table([])))[17]) == ALL
+
+
 def test_slot_63_is_the_sign_bit() -> None:
     rng = random.Random(4)
-    k = (63 << 15) | 17
+    k = (63 << BITS) | 17
     sketch = _sketch(Table([_random_row(rng, k)]), Table([]))
     assert int(fetch_mask(sketch)[17]) == -(2**63)
 
@@ -118,7 +141,8 @@ def test_overflowed_sum_is_not_decoded() -> None:
     rng = random.Random(5)
     table = Table([_random_row(rng, 5)])
     columns = table.columns()
-    columns["located"][:] = 0
+    for name in PLACES:
+        columns[name][:] = 0
     sketch = subtract(columns, np.ones(1, bool), np.ones(1, bool))
     assert int(fetch_mask(sketch)[5]) == ALL
 
@@ -128,7 +152,7 @@ def test_null_keys_are_fetched_whole() -> None:
     rows[BUCKETS + 3] = 1
     sums = np.zeros((4, SIZE), dtype=np.int64)
     sums[:, BUCKETS + 3] = 12345
-    sketch = Sketch(rows, np.zeros_like(rows), sums, np.zeros_like(rows), np.ones(SIZE, bool))
+    sketch = Sketch(rows, np.zeros_like(rows), sums, np.zeros((3, SIZE), dtype=np.int64), np.ones(SIZE, bool))
     assert int(fetch_mask(sketch)[BUCKETS + 3]) == ALL
     assert sketch.null_key_rows == 1
 
@@ -153,7 +177,7 @@ def test_sketch_of_spark_is_the_sketch_of_numpy(spark: SparkSession) -> None:
     found = {row.bucket: row for row in sketch_side(frame.drop("id")).collect()}
     assert sorted(found) == expected["bucket"].tolist()
     for index, bucket in enumerate(expected["bucket"].tolist()):
-        for name in ("n", "h1_low", "h1_high", "h2_low", "h2_high", "located"):
+        for name in ("n", "h1_low", "h1_high", "h2_low", "h2_high", *PLACES):
             assert found[bucket][name] == int(expected[name][index])
 
 
