@@ -238,7 +238,7 @@ def _known_names(source: Side, target: Side, contract: Contract) -> None:
         ("--column", contract.columns or ()),
         ("--tolerance", contract.tolerance),
         ("types", contract.types),
-        ("--rule", [_bare(name) for name in contract.rules]),
+        ("--rule", [name if name in ours else _bare(name) for name in contract.rules]),
         ("criticality", contract.criticality),
         ("accept_loss", contract.accept_loss),
     ):

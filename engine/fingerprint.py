@@ -211,11 +211,14 @@ def _named(sketch: Sketch, buckets: Longs, slots: int) -> Longs:
 
 
 def _with_context(mask: Longs, sketch: Sketch) -> Longs:
-    equal = np.flatnonzero((mask == 0) & (sketch.source_rows > 0) & (np.arange(mask.size) < BUCKETS))
-    counts = sketch.source_rows[equal]
-    enough = int(np.searchsorted(np.cumsum(counts), _CONTEXT_ROWS)) + 1
-    chosen = equal[:enough]
-    mask[chosen[counts[:enough] <= 10 * _CONTEXT_ROWS]] = _ALL_SLOTS
+    """Add whole buckets, equal ones first, until there are some equal rows to compare the differing ones with."""
+    rows = np.minimum(sketch.source_rows, sketch.target_rows)
+    allowed = (rows > 0) & (rows <= 10 * _CONTEXT_ROWS) & (mask != _ALL_SLOTS)
+    allowed[BUCKETS:] = False
+    found = np.flatnonzero(allowed)
+    chosen = found[np.argsort(mask[found] != 0, kind="stable")]
+    enough = int(np.searchsorted(np.cumsum(rows[chosen]), _CONTEXT_ROWS)) + 1
+    mask[chosen[:enough]] = _ALL_SLOTS
     return mask
 
 

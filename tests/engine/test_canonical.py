@@ -105,6 +105,3 @@ def test_values_without_a_form_are_counted(spark: SparkSession) -> None:
     nested = refusal(F.array(F.col("b"), F.col("a")), T.ArrayType(T.DecimalType(38, 0)), T.ArrayType(wide))
     assert nested is not None and frame.select(nested).collect()[0][0] is True
     assert refusal(F.col("a"), T.LongType(), T.LongType()) is None
-
-
-pytestmark = pytest.mark.slow

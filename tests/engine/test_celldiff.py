@@ -95,6 +95,3 @@ def test_sums_do_not_depend_on_the_sample(spark: SparkSession, share: float) -> 
     assert totals == {"matched": 40, "changed": 20, "missing": 1, "extra": 1, "surplus": 0, f"n{position}_{value}": 20}
     assert max(row[f"a{position}"] or 0 for row in collected) == 10
     assert len(collected) == (1 if share == 0 else 62)
-
-
-pytestmark = pytest.mark.slow

@@ -122,6 +122,3 @@ def test_a_name_twice_is_refused() -> None:
     schema = T.StructType([T.StructField("a", T.IntegerType()), T.StructField("a", T.IntegerType())])
     with pytest.raises(InputError, match="more than one column named a"):
         plan_columns(Side("source", schema), Side("target", schema), Contract(keys=("a",)))
-
-
-pytestmark = pytest.mark.slow

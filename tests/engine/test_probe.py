@@ -89,5 +89,4 @@ def test_texts_that_collide_in_xxh64_are_told_apart_when_joined_at_once(spark: S
     )
     found = reconcile(_request(ours, theirs))
     assert found.mode == "join"
-    cells = {found_class: count for (_, found_class), (count, _, _) in found.cells.items()}
-    assert cells == {"value": _ROWS // 2 + 1}
+    assert sorted(count for count, _, _ in found.cells.values()) == [1, _ROWS // 2]

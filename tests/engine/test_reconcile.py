@@ -12,7 +12,8 @@ from engine.columns import ColumnPlan, Side, plan_columns
 from engine.differences import difference_cells
 from engine.evidence import evidence_of
 from engine.frames import SideFrames, quoted
-from engine.profile import candidate_keys, constant_columns, distinct_sketches, is_unique_key, looks_constant
+from engine.probe import probed
+from engine.profile import candidate_keys, constant_columns, distinct_sketches, is_unique_key
 from engine.reconcile import Reconciliation, Request, reconcile
 from schemas.contract import Contract
 
@@ -33,7 +34,7 @@ def test_equal_sides_need_fingerprints_only(spark: SparkSession) -> None:
     found = _reconciled(frame, frame, keys=("id",))
     assert found.mode == "fingerprint"
     assert (found.counts["matched"], found.counts["duplicate_keys"]) == (100, 0)
-    assert set(found.seconds) == {"fingerprints"}
+    assert set(found.seconds) == {"first rows", "fingerprints"}
     assert not found.sampled and not found.cells
 
 
@@ -114,8 +115,8 @@ def test_constant_columns_are_proven(spark: SparkSession) -> None:
     source = spark.range(200).selectExpr("id", "'x' AS same", "IF(id < 199, 1, 2) AS nearly", "CAST(NULL AS INT) AS none", "id % 2 AS two")
     request, plan = _request(source, source, keys=("id",))
     sides = (request.source, request.target)
-    suspected = looks_constant(sides).collect()[0].asDict()
-    names = [column.name for index, column in enumerate(plan.compared) if suspected[f"f{index}"]]
+    suspected = probed(*sides).constant
+    names = [column.name for index, column in enumerate(plan.compared) if suspected[index]]
     assert {"same", "none"} <= set(names) and "two" not in names
     proven = constant_columns(sides, range(len(plan.compared))).collect()[0].asDict()
     assert {column.name for index, column in enumerate(plan.compared) if proven[f"f{index}"]} == {"same", "none"}
@@ -135,6 +136,3 @@ def test_keys_are_proposed_and_proven(spark: SparkSession) -> None:
 
 def test_names_are_quoted() -> None:
     assert [quoted(name) for name in ("a", "a.b", "a`b", "")] == ["`a`", "`a.b`", "`a``b`", "``"]
-
-
-pytestmark = pytest.mark.slow

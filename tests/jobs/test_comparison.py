@@ -63,6 +63,3 @@ def test_a_folder_that_is_not_there_is_an_error(outcome: Comparison, tmp_path: P
     with pytest.raises(ConfigError, match="Cannot write"):
         write_whole(tmp_path, "text")
     assert not list(tmp_path.glob(".*"))
-
-
-pytestmark = pytest.mark.slow
