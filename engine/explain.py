@@ -2,24 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from engine.causes.cells import cell_hypotheses
 from engine.causes.hypothesis import Hypothesis, explanation_of, rank
 from engine.causes.places import place_hypotheses
 from engine.causes.rest import combined, leftovers, refuted
 from engine.causes.rows import row_hypotheses
-from engine.causes.sample import Mask, sample_of
+from engine.causes.sample import Mask, Sample, sample_of
 from schemas.evidence_rows import DifferenceEvidence
 from schemas.verdict import Explanation
 
-__all__ = ["explain"]
+__all__ = ["Explained", "explain", "explained"]
 
 _LEAST = 3
 _MOST = 10
 
 
+@dataclass(frozen=True)
+class Explained:
+    """Hypotheses, and for each row of the evidence, by its position, the causes that explain it or a cell of it."""
+
+    explanations: tuple[Explanation, ...] = ()
+    causes: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+
+
 def explain(evidence: DifferenceEvidence, mask: Mask | None = None) -> tuple[Explanation, ...]:
+    """Return the hypotheses alone, see `explained`."""
+    return explained(evidence, mask).explanations
+
+
+def explained(evidence: DifferenceEvidence, mask: Mask | None = None) -> Explained:
     """Return what may have caused the differences, best first: at least three hypotheses, refuted ones among them if need be.
 
     `share` is the share of differing rows that the cause explains entirely, and that its fix alone would remove. A cause
@@ -33,21 +47,43 @@ def explain(evidence: DifferenceEvidence, mask: Mask | None = None) -> tuple[Exp
         mask: from a column name and a value's text to what may be shown; None shows values as they are.
 
     Returns:
-        At most ten; none when no row differs. A cause without a share was tested and refuted.
+        At most ten; none when no row differs. Those that explain only what a better one does stand behind the others. A cause
+        without a share was tested and refuted.
         Cost: one pass over at most 240 cells of each column and cause, then over all cells for those that fit.
     """
     sample = sample_of(evidence, mask)
     if not sample.rows:
-        return ()
+        return Explained()
     by_cell, hinted = cell_hypotheses(sample)
     by_row = row_hypotheses(sample)
     found = [*_beside(by_cell, by_row), *by_row]
     found += combined(found, sample)
     found += place_hypotheses(sample)
     found += leftovers(found, sample)
-    ranked = rank(found, sample)[:_MOST]
+    ordered = rank(found, sample)
+    better = {id(hypothesis): _better(hypothesis, ordered[:place]) for place, hypothesis in enumerate(ordered)}
+    ranked = sorted(ordered, key=lambda hypothesis: better[id(hypothesis)] is not None)[:_MOST]
     ranked += refuted(found, hinted, sample, _LEAST - len(ranked))
-    return tuple(explanation_of(hypothesis, sample) for hypothesis in ranked)
+    told = tuple(explanation_of(hypothesis, sample, better.get(id(hypothesis))) for hypothesis in ranked)
+    return Explained(told, _causes_of_rows([one for one in ranked if not better.get(id(one))], sample, evidence))
+
+
+def _causes_of_rows(ranked: Sequence[Hypothesis], sample: Sample, evidence: DifferenceEvidence) -> dict[int, tuple[str, ...]]:
+    place = {id(row): position for position, row in enumerate(evidence.rows)}
+    found: dict[int, tuple[str, ...]] = {}
+    for hypothesis in ranked:
+        for row in sorted(hypothesis.rows | {row for _, row in hypothesis.cells}):
+            position = place[id(sample.rows[row])]
+            if hypothesis.cause not in found.get(position, ()):
+                found[position] = (*found.get(position, ()), hypothesis.cause)
+    return found
+
+
+def _better(hypothesis: Hypothesis, before: Sequence[Hypothesis]) -> str | None:
+    """Return the cause of the first of these that explains every cell of a hypothesis, as `trim` does where `rtrim` is enough."""
+    if hypothesis.role != "mechanism" or not hypothesis.cells:
+        return None
+    return next((one.cause for one in before if one.role == "mechanism" and hypothesis.cells <= one.cells), None)
 
 
 def _beside(by_cell: Sequence[Hypothesis], by_row: Sequence[Hypothesis]) -> list[Hypothesis]:

@@ -27,7 +27,7 @@ from engine.canary import canary
 from engine.columns import ColumnPlan, Side, plan_columns
 from engine.differences import difference_cells, extra_rows, missing_rows
 from engine.evidence import display_text, evidence_of
-from engine.explain import explain
+from engine.explain import Explained, explained
 from engine.frames import SideFrames, quoted
 from engine.profile import candidate_keys, constant_columns, distinct_sketches, is_unique_key
 from engine.reconcile import Progress, Reconciliation, Request, reconcile
@@ -37,7 +37,7 @@ from jobs.comparison import Comparison, Differences
 from jobs.masking import classifications, masker
 from jobs.report_data import report_data
 from jobs.request import build_contract, check_predicate, satisfying
-from jobs.session import SessionEvidence, build_session, pinned
+from jobs.session import SessionEvidence, build_session, pinned, still_pinned
 from policy.coverage import CoverageFacts, coverage
 from policy.severity import finding_severity, rated
 from policy.verdict import SampleFact, VerdictFacts, judge
@@ -186,6 +186,7 @@ class _Run:
         started = time.perf_counter()
         self.progress("opening")
         opened = (self._open(source, "source"), self._open(target, "target"))
+        still_pinned(self.session)
         opening_s = time.perf_counter() - started
         contract = self._with_keys(opened)
         plan = plan_columns(_side(opened[0], "source"), _side(opened[1], "target"), contract)
@@ -197,6 +198,7 @@ class _Run:
             self.progress("storing differences")
             _store(difference_cells(found, plan), self.folder)
         self.progress("explaining")
+        looked = time.perf_counter()
         findings = [*opened[0].findings, *opened[1].findings, *self._findings(plan, sides, found, contract)]
         reasons = [*opened[0].blockers, *opened[1].blockers, *_unproven(plan, opened, found, contract)]
         reasons += [*opened[0].still_holds(), *opened[1].still_holds()]
@@ -205,11 +207,12 @@ class _Run:
         profiles = classifications(evidence, contract, lambda name, value: display_text(value, texts[name]))
         hide = None if self.show_values else masker(profiles)
         differing = any(found.counts[name] for name in ("changed", "missing", "extra"))
-        explanations = explain(evidence, mask=None if hide is None else hide.in_document) if differing else ()
-        result = self._result(
-            opened, contract, plan, found, totals, findings, reasons, explanations, _partitions(opened[0], sides[0]), opening_s
-        )
-        data = report_data(result, evidence, profiles, hide, plan, time.perf_counter() - started)
+        told = explained(evidence, mask=None if hide is None else hide.in_document) if differing else Explained()
+        partitions = _partitions(opened[0], sides[0])
+        now = time.perf_counter()
+        timings = {"opening": opening_s, **found.seconds, "explaining": now - looked, "total": now - started}
+        result = self._result(opened, contract, plan, found, totals, findings, reasons, told.explanations, partitions, timings)
+        data = report_data(result, evidence, profiles, hide, plan, time.perf_counter() - started, told.causes)
         return Comparison(result, data, self._differences(found, plan), partial(pinned, self.session))
 
     def _open(self, side: DataFrame | str, name: str) -> OpenedTable:
@@ -306,7 +309,7 @@ class _Run:
         unproven: list[Reason],
         explanations: tuple[Explanation, ...],
         partitions: tuple[int, int],
-        opening_s: float,
+        timings: Mapping[str, float],
     ) -> CompareResult:
         sampled = contract.sample is not None and parse_rate(contract.sample) < _TOTAL_SAMPLE
         counts = Counts(
@@ -368,7 +371,7 @@ class _Run:
             plan=PlanChoice(mode=found.mode, reason=found.reason),
             session_sha256=self.evidence.sha256,
             canary="passed",
-            timings={"opening": round(opening_s, 3), **{phase: round(seconds, 3) for phase, seconds in found.seconds.items()}},
+            timings={phase: round(seconds, 3) for phase, seconds in timings.items()},
             versions={
                 "parity": VERSION,
                 "pyspark": pyspark.__version__,

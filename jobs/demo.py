@@ -11,7 +11,6 @@ import shutil
 import subprocess
 import sysconfig
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -28,7 +27,6 @@ from jobs.progress import Phases, shown_progress
 from jobs.session import build_session
 from reports.summary import headline
 from schemas.errors import ConfigError, EngineError, MissingExtraError
-from schemas.verdict import Explanation
 
 __all__ = ["faulty", "main", "make_tables"]
 
@@ -172,7 +170,9 @@ def _tell(place: Path, report: Path, orders: Comparison, good: Comparison, bad: 
     say(f"   {headline(bad.data).partition(';')[0].rstrip('.')}.")
     say()
     say("   Why, probably (share of the differing rows):")
-    for explanation in _distinct(bad.explain()):
+    for explanation in bad.explain():
+        if explanation.alternative_to is not None or not explanation.share:
+            continue
         say(f"   {explanation.share:>7.2%}  {explanation.statement.partition(' Explains ')[0]}")
     say()
     say(f"The report, one HTML file for any browser:  {report}")
@@ -187,14 +187,6 @@ def _tell(place: Path, report: Path, orders: Comparison, good: Comparison, bad: 
     ):
         say(f"  # {why}")
         say(f"  {command}{words}")
-
-
-def _distinct(explanations: Sequence[Explanation]) -> list[Explanation]:
-    """Return the best hypothesis for each share of rows: those after it look at the same rows."""
-    best: dict[int, Explanation] = {}
-    for explanation in explanations:
-        best.setdefault(round(explanation.share * 100), explanation)
-    return [explanation for percent, explanation in best.items() if percent]
 
 
 def _program() -> str:

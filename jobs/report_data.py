@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from engine.columns import ColumnPlan
@@ -18,6 +19,7 @@ from schemas.verdict import CompareResult
 __all__ = ["report_data"]
 
 _ROWS_PER_CLASS = 150
+_CAUSES_PER_ROW = 3
 _BARS = 20
 _BINS = 12
 _ORDERED = ("integer", "decimal", "date", "timestamp", "timestamp_ntz")
@@ -31,17 +33,19 @@ def report_data(
     hide: Masker | None,
     plan: ColumnPlan,
     duration_s: float,
+    causes: Mapping[int, tuple[str, ...]],
 ) -> ReportData:
     """Return everything a report needs besides the result document.
 
     Args:
         hide: masks personal values; None shows them.
         duration_s: wall time of the comparison, seconds.
+        causes: position of a row of the evidence to the causes that explain it.
     """
     counts = result.counts
     return ReportData(
         result=result,
-        samples=tuple(_samples(evidence, plan, hide)),
+        samples=tuple(_samples(evidence, plan, hide, causes)),
         sample_total=counts.changed + counts.missing + counts.extra,
         breakdowns=tuple(_breakdowns(result, evidence, plan, hide)),
         profiles=tuple(
@@ -54,13 +58,13 @@ def report_data(
     )
 
 
-def _samples(evidence: DifferenceEvidence, plan: ColumnPlan, hide: Masker | None) -> list[SampleRow]:
+def _samples(evidence: DifferenceEvidence, plan: ColumnPlan, hide: Masker | None, causes: Mapping[int, tuple[str, ...]]) -> list[SampleRow]:
     shown: Counter[str] = Counter()
     rows = []
-    for row in evidence.rows:
+    for position, row in enumerate(evidence.rows):
         shown[row.row_class] += 1
         if shown[row.row_class] <= _ROWS_PER_CLASS:
-            rows.append(_sample_row(row, plan, hide))
+            rows.append(replace(_sample_row(row, plan, hide), causes=causes.get(position, ())[:_CAUSES_PER_ROW]))
     return rows
 
 

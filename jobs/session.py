@@ -23,11 +23,11 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from jobs.jars import configuration, java_launcher, present_jars
-from jobs.settings import FIXED_BY_THE_JVM, IS_READ_BY_LAZY_PLANS, JVM_ZONE, PINNED, is_utc, same_value
+from jobs.settings import FIXED_BY_THE_JVM, IS_READ_BY_LAZY_PLANS, JVM_ZONE, PINNED, SET_BY_DOORS, is_utc, same_value
 from schemas.canonical_json import sha256_of
 from schemas.errors import ConfigError, EngineError, SessionError
 
-__all__ = ["SessionEvidence", "build_session", "pinned"]
+__all__ = ["SessionEvidence", "build_session", "pinned", "still_pinned"]
 
 _LOG = logging.getLogger(__name__)
 _JVM_OPTIONS = f"-Duser.timezone={JVM_ZONE} -Dfile.encoding=UTF-8 -Duser.language=en -Duser.country=US"
@@ -126,6 +126,17 @@ def pinned(spark: SparkSession, *, caller_frames: bool = True) -> Iterator[Sessi
             _LOG.warning("the session's own settings could not be restored: %s", error)
         raise
     _restore(spark, touched, before, own)
+
+
+def still_pinned(spark: SparkSession) -> None:
+    """Make sure that opening the inputs has changed no setting an answer depends on.
+
+    Raises:
+        SessionError: it has.
+    """
+    for key, found in _values(spark, PINNED).items():
+        if not same_value(found, PINNED[key]) and found != SET_BY_DOORS.get(key):
+            raise _wrong_setting(key, found)
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["FIXED_BY_THE_JVM", "IS_READ_BY_LAZY_PLANS", "JVM_ZONE", "PINNED", "is_utc", "same_value"]
+__all__ = ["FIXED_BY_THE_JVM", "IS_READ_BY_LAZY_PLANS", "JVM_ZONE", "PINNED", "SET_BY_DOORS", "is_utc", "same_value"]
 
 JVM_ZONE = "UTC"
 
@@ -101,6 +101,9 @@ _FILES = {
 }
 
 PINNED: dict[str, str] = dict(sorted({**_TIME_AND_TEXT, **_ARITHMETIC, **_EXPRESSIONS, **_FILES}.items()))
+
+# Delta sets this itself when it opens a table. It only matters to schemas that carry field ids, which are those of Delta tables.
+SET_BY_DOORS = {"spark.sql.parquet.fieldId.read.enabled": "true"}
 
 # Spark Connect analyses a plan when it runs. To change these under a DataFrame that its owner built would change what it means.
 IS_READ_BY_LAZY_PLANS = frozenset(

@@ -118,7 +118,7 @@ def _inconclusive(result: CompareResult) -> tuple[Step, ...]:
 
 
 def _fail(result: CompareResult) -> tuple[Step, ...]:
-    fixes = [item for item in result.explanations if item.share > 0][:_MOST_FIXES]
+    fixes = [item for item in result.explanations if item.share > 0 and item.alternative_to is None][:_MOST_FIXES]
     found = [_step(result, item) for item in fixes]
     found += _about(reason for reason in deciding(result) if reason.code not in _OF_ROWS)
     if differing_rows(result):
@@ -134,11 +134,16 @@ def _about(reasons: Iterable[Reason]) -> tuple[Step, ...]:
 
 def _step(result: CompareResult, explanation: Explanation) -> Step:
     fix = explanation.fix
-    explains = f"Explains {share(explanation.share)} of the differing rows."
+    explains = f"It explains {share(explanation.share)} of the differing rows."
     if not is_command(fix):
-        return Step(first_sentence(explanation.statement), f"{explains} {_sentence(fix.text)}.")
+        return Step(_seen(explanation), f"{explains} {_sentence(fix.text)}.")
     words = _with_options(result, fix.text) if fix.kind == "contract_rule" else ()
-    return Step(first_sentence(explanation.statement), f"{explains} {_FIX_WORDS[fix.kind]}", "" if words else fix.text, words)
+    return Step(_seen(explanation), f"{explains} {_FIX_WORDS[fix.kind]}", "" if words else fix.text, words)
+
+
+def _seen(explanation: Explanation) -> str:
+    """Return what is seen, without the numbers that follow it."""
+    return first_sentence(explanation.statement.partition(" Explains ")[0])
 
 
 def _with_options(result: CompareResult, options: str) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from reports.escape import crop, json_for_script, plain
 from reports.figures import duration, share
 from reports.method import method
 from reports.model import Breakdown, ReportData
-from reports.summary import coverage_parts, differing_rows, equations, headline, ordered_columns, title
+from reports.summary import coverage_parts, differing_rows, equations, headline, ordered_columns, phases, seconds_taken, title
 
 __all__ = ["render"]
 
@@ -64,8 +64,8 @@ def render(data: ReportData) -> str:
         method=method(data),
         profiles=data.profiles,
         settings=data.settings,
-        timings=[(name, duration(seconds)) for name, seconds in sorted(result.timings.items(), key=lambda item: -item[1])],
-        took=duration(data.duration_s or sum(result.timings.values())),
+        timings=[(name, duration(seconds)) for name, seconds in phases(result)],
+        took=duration(seconds_taken(data)),
         contract=json.dumps(result.contract, ensure_ascii=False, indent=2, sort_keys=True),
     )  # fmt: skip
 

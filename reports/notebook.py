@@ -8,7 +8,7 @@ from reports import view
 from reports.advice import steps
 from reports.figures import duration
 from reports.model import ReportData
-from reports.summary import differing_rows, equations, headline, ordered_columns, title
+from reports.summary import differing_rows, equations, headline, ordered_columns, seconds_taken, title
 
 __all__ = ["render"]
 
@@ -39,5 +39,5 @@ def render(data: ReportData) -> str:
         causes=view.causes(data),
         findings=view.findings(data),
         inputs=view.pins(data),
-        took=duration(data.duration_s or sum(result.timings.values())),
+        took=duration(seconds_taken(data)),
     )  # fmt: skip

@@ -29,6 +29,8 @@ __all__ = [
     "sampled_rows",
     "title",
     "union_rows",
+    "phases",
+    "seconds_taken",
 ]
 
 SEVERITIES = ("CRITICAL", "HIGH", "MEDIUM", "LOW", "INFO")
@@ -279,6 +281,16 @@ def _because(explanation: Explanation, column: str) -> str:
             rest = text[len(name) + 1 :]
             text = re.sub(r"^(is|are|was|were|has been|have been|looks|seems)\s+", "", rest)
     return crop(_clause(text), 110)
+
+
+def seconds_taken(data: ReportData) -> float:
+    """Return the wall time of the comparison."""
+    return data.duration_s or data.result.timings.get("total", 0.0)
+
+
+def phases(result: CompareResult) -> list[tuple[str, float]]:
+    """Return phases with their seconds, longest first."""
+    return sorted(((name, seconds) for name, seconds in result.timings.items() if name != "total"), key=lambda item: -item[1])
 
 
 def first_sentence(text: str) -> str:

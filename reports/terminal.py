@@ -25,6 +25,8 @@ from reports.summary import (
     equations,
     headline,
     ordered_columns,
+    phases,
+    seconds_taken,
     title,
 )
 from schemas.verdict import ColumnResult, ErrorDocument
@@ -311,7 +313,8 @@ class _Printer:
         for rank, item in enumerate(data.result.explanations, 1):
             rank_text = self.text(f"{rank}. {share(item.share):>9}  ", "bold" if item.share else "dim")
             statement = self.text(crop(item.statement, 600), "" if item.share else "dim")
-            self.line(Text.assemble(rank_text, statement, self.text(f"  [{crop(item.cause, 60)}]", "dim")), 2, 14)
+            same = "" if item.alternative_to is None else f"; {crop(item.alternative_to, 60)} explains the same"
+            self.line(Text.assemble(rank_text, statement, self.text(f"  [{crop(item.cause, 60)}{same}]", "dim")), 2, 14)
             for words, evidence in (("for", item.for_), ("against", item.against)):
                 if evidence:
                     more = f" … and {len(evidence) - 2:,} more" if len(evidence) > 2 else ""
@@ -344,9 +347,9 @@ class _Printer:
         self.heading("Method", claim.title)
         self.line(self.text(f"Plan: {result.plan.mode}; {crop(result.plan.reason, 300)}", "dim"), 2)
         self.line(self.text(f"{claim.claims[0]} {claim.budget} {claim.limits[0]}", "dim"), 2)
-        total = data.duration_s or sum(result.timings.values())
+        total = seconds_taken(data)
         self.heading("Timings", duration(total))
-        slowest = sorted(result.timings.items(), key=lambda item: -item[1])
+        slowest = phases(result)
         self.line(self.text(", ".join(f"{name} {duration(seconds)}" for name, seconds in slowest[:8]) or "not measured", "dim"), 2)
         versions = ", ".join(f"{name} {version}" for name, version in result.versions.items())
         self.line(

@@ -87,6 +87,7 @@ class RowView:
 class CauseView:
     statement: str
     cause: str
+    better: str
     share: str
     meter: Markup
     supporting: tuple[str, ...]
@@ -232,6 +233,7 @@ def causes(data: ReportData) -> tuple[CauseView, ...]:
         CauseView(
             statement=crop(item.statement, 600),
             cause=crop(item.cause, 60),
+            better=crop(item.alternative_to or "", 60),
             share=share(item.share),
             meter=meter(item.share, f"explains {share(item.share)} of the differing rows"),
             supporting=tuple(crop(line, 300) for line in item.for_[:5]),

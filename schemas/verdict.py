@@ -116,11 +116,16 @@ class Fix(Model):
 
 
 class Explanation(Model):
-    """One hypothesis: the share of differing rows it explains, and the rows that speak for and against it."""
+    """One hypothesis: the share of differing rows it explains, and the rows that speak for and against it.
+
+    Attributes:
+        alternative_to: cause of a better hypothesis that explains all that this one does.
+    """
 
     cause: str
     statement: str
     share: Share
+    alternative_to: str | None = None
     for_: tuple[str, ...] = Field(alias="for", default=())
     against: tuple[str, ...] = ()
     fix: Fix

@@ -69,7 +69,7 @@ def rank(found: Sequence[Hypothesis], sample: Sample) -> list[Hypothesis]:
     )
 
 
-def explanation_of(hypothesis: Hypothesis, sample: Sample) -> Explanation:
+def explanation_of(hypothesis: Hypothesis, sample: Sample, alternative_to: str | None = None) -> Explanation:
     """Return the hypothesis as it stands in the result document."""
     total = sample.weight(range(len(sample.rows)))
     rows = sample.weight(hypothesis.rows)
@@ -78,6 +78,7 @@ def explanation_of(hypothesis: Hypothesis, sample: Sample) -> Explanation:
         cause=hypothesis.cause,
         statement=_statement(hypothesis, sample, rows, total),
         share=min(1.0, share),
+        alternative_to=alternative_to,
         for_=tuple(_cite(hypothesis, sample, row) for row in _supporting(hypothesis)),
         against=(*(_cite(hypothesis, sample, row) for row in hypothesis.opposing[:CITED]), *hypothesis.counter)[: CITED + 1],
         fix=hypothesis.fix,
