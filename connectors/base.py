@@ -10,7 +10,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from schemas.verdict import Finding, Reason
 
-__all__ = ["Door", "Location", "OpenedTable"]
+__all__ = ["Door", "LocalFile", "Location", "OpenedTable"]
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,16 @@ class Location:
 
     def __str__(self) -> str:
         return f"{self.scheme}:{self.path}" + (f"@{self.version}" if self.version else "")
+
+
+@dataclass(frozen=True)
+class LocalFile:
+    """A file on this machine's disk: its folder below that of the table, where it is, its size and identity."""
+
+    folder: str
+    path: str
+    bytes: int
+    inode: int
 
 
 def _holds() -> tuple[Reason, ...]:
@@ -50,6 +60,7 @@ class OpenedTable:
         pinned: whether Parity pinned it itself.
         identity: equal for two sides that are the same object and version, so that a self-comparison is noticed.
         bytes, files: as far as known.
+        stored: the files, where they lie on this machine's disk and are read whole; else empty.
         dear: a second scan costs much more than a shuffle (CSV, JSON).
         findings: worth telling (file_schema_drift, csv settings, …).
         blockers: why nothing proven on this side may be PASS (hidden files, ambiguous calendar, …).
@@ -67,6 +78,7 @@ class OpenedTable:
     identity: str | None = None
     bytes: int | None = None
     files: int | None = None
+    stored: tuple[LocalFile, ...] = ()
     dear: bool = False
     findings: tuple[Finding, ...] = ()
     blockers: tuple[Reason, ...] = ()

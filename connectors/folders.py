@@ -11,7 +11,7 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from connectors.base import Location, OpenedTable
+from connectors.base import LocalFile, Location, OpenedTable
 from connectors.file_schemas import quoted
 from connectors.layout import partition_columns, refuse_other_formats, require_data
 from connectors.manifest import Manifest, escape_glob, still_holds, take_manifest
@@ -94,6 +94,11 @@ class Folder:
             identity=f"{self.location.scheme} {place} {manifest.digest()}",
             bytes=manifest.bytes,
             files=len(manifest.files),
+            stored=tuple(
+                LocalFile(manifest.relative(file.path).rpartition("/")[0], file.path, file.bytes, file.inode) for file in manifest.files
+            )
+            if manifest.local
+            else (),
             blockers=manifest.blockers(),
             still_holds=lambda: still_holds(manifest, lambda: take_manifest(self.spark, self.location.path, self.where)),
         )

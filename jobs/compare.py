@@ -22,6 +22,7 @@ from pyspark.sql import functions as F
 
 from connectors import open_table, translate_spark_error
 from connectors.base import OpenedTable
+from connectors.copies import are_copies
 from connectors.memory import from_dataframe
 from engine.canary import canary
 from engine.columns import ColumnPlan, Side, plan_columns
@@ -29,17 +30,17 @@ from engine.differences import difference_cells, extra_rows, missing_rows
 from engine.evidence import display_text, evidence_of
 from engine.explain import Explained, explained
 from engine.frames import SideFrames, quoted
-from engine.profile import candidate_keys, constant_columns, distinct_sketches, is_unique_key
 from engine.reconcile import Progress, Reconciliation, Request, reconcile
-from engine.rules import is_native
-from engine.sampling import in_sample, parse_rate
+from engine.sampling import parse_rate
 from jobs.comparison import Comparison, Differences
+from jobs.findings import findings_of
 from jobs.masking import classifications, masker
+from jobs.narrowing import filtered, sampled
 from jobs.report_data import report_data
-from jobs.request import build_contract, check_predicate, satisfying
+from jobs.request import build_contract, check_predicate
 from jobs.session import SessionEvidence, build_session, pinned, still_pinned
 from policy.coverage import CoverageFacts, coverage
-from policy.severity import finding_severity, rated
+from policy.severity import rated
 from policy.verdict import SampleFact, VerdictFacts, judge
 from schemas.contract import Contract
 from schemas.errors import ConfigError
@@ -61,6 +62,7 @@ __all__ = ["compare"]
 VERSION = "0.1.0"
 _ONE_PASS_BYTES = 64 * 1024 * 1024
 _TOTAL_SAMPLE = 2**32
+_DECLARED = {"parquet", "orc", "avro"}  # formats whose files say what they hold; in text, a broken line shows only when it is read
 
 
 def compare(
@@ -199,7 +201,7 @@ class _Run:
             _store(difference_cells(found, plan), self.folder)
         self.progress("explaining")
         looked = time.perf_counter()
-        findings = [*opened[0].findings, *opened[1].findings, *self._findings(plan, sides, found, contract)]
+        findings = [*opened[0].findings, *opened[1].findings, *findings_of(plan, sides, found)]
         reasons = [*opened[0].blockers, *opened[1].blockers, *_unproven(plan, opened, found, contract)]
         reasons += [*opened[0].still_holds(), *opened[1].still_holds()]
         evidence = evidence_of(found, plan, [*opened[0].partition_columns, *opened[1].partition_columns])
@@ -243,7 +245,7 @@ class _Run:
         """Return both sides, filtered and sampled, and how many rows they have without that."""
         frames = []
         for table, on_source in zip(opened, (True, False), strict=True):
-            rows = table.rows if contract.where is None else _filtered(table, plan, contract.where, on_source=on_source)
+            rows = table.rows if contract.where is None else filtered(table, plan, contract.where, on_source=on_source)
             frames.append(SideFrames(rows, plan, on_source, contract.strength))
         if contract.where is None and contract.sample is None:
             return (frames[0], frames[1]), (None, None)
@@ -251,7 +253,7 @@ class _Run:
         if contract.sample is not None:
             threshold = parse_rate(contract.sample)
             if threshold < _TOTAL_SAMPLE:
-                frames = [_sampled(frame, threshold) for frame in frames]
+                frames = [sampled(frame, threshold) for frame in frames]
         return (frames[0], frames[1]), (totals[0], totals[1])
 
     def _reconciled(
@@ -262,41 +264,19 @@ class _Run:
             reason = "sums of hashes can be forged, so every row is paired and compared by its SHA-256"
         elif _are_small_and_dear(opened):
             reason = "small files in a text format: pairing all rows at once costs less than parsing them twice"
-        return reconcile(Request(sides[0], sides[1], reason), self.progress)
+        return reconcile(Request(sides[0], sides[1], reason, self._as_copies(opened, contract)), self.progress)
 
-    def _findings(self, plan: ColumnPlan, sides: tuple[SideFrames, SideFrames], found: Reconciliation, contract: Contract) -> list[Finding]:
-        findings = [_finding(one.kind, one.column, one.text) for one in plan.findings]
-        counts = found.counts
-        if counts["duplicate_keys"]:
-            findings.append(
-                _finding("duplicate_keys", None, f"{counts['duplicate_keys']:,} keys have more than one row; compared as multisets")
-            )
-        if counts["null_keys"]:
-            findings.append(_finding("null_keys", None, f"{counts['null_keys']:,} rows of both sides have NULL in the key"))
-        if counts["source_rows"] >= 2 and counts["target_rows"] >= 2:
-            findings += self._constants(sides, plan, found)
-        if not plan.keys and counts["source_rows"]:
-            findings += self._key_proposals(sides[0])
-        return findings
-
-    def _constants(self, sides: tuple[SideFrames, SideFrames], plan: ColumnPlan, found: Reconciliation) -> list[Finding]:
-        positions = [index for index, column in enumerate(plan.compared) if found.one_value[index] and not column.is_key]
-        if not positions:
-            return []
-        proven = constant_columns(sides, positions).collect()[0].asDict()
-        names = [plan.compared[index].name for index in positions if proven[f"f{index}"]]
-        text = "holds one and the same value in all rows of both sides; its equality proves little"
-        return [_finding("constant", name, f"{name} {text}") for name in names]
-
-    def _key_proposals(self, side: SideFrames) -> list[Finding]:
-        sketches = distinct_sketches(side).collect()[0].asDict()
-        findings = []
-        for key in candidate_keys(side, sketches):
-            if is_unique_key(side, key).collect()[0]["unique"]:
-                names = ",".join(f'"{name}"' if set(name) & set(' ,="`') else name for name in key.columns)
-                text = f"{' + '.join(key.columns)} names each source row exactly once: compare with --key {names} to see cells"
-                findings.append(_finding("candidate_key", key.columns[0], text))
-        return findings
+    def _as_copies(self, opened: tuple[OpenedTable, OpenedTable], contract: Contract) -> str | None:
+        """Return why both sides are known to be equal without a look at their rows; None where they are not."""
+        schemes = {table.uri.partition(":")[0] for table in opened}
+        one_way = len(schemes) == 1 and schemes <= _DECLARED and contract.source_options == contract.target_options
+        narrowed = any((contract.where, contract.sample, contract.rules, contract.mapping))
+        if not one_way or narrowed or opened[0].rows.schema != opened[1].rows.schema:
+            return None
+        self.progress("files")
+        if not are_copies(opened[0], opened[1]):
+            return None
+        return f"the {len(opened[0].stored):,} files of the target are those of the source, byte for byte; only their keys were read"
 
     def _result(
         self,
@@ -441,49 +421,6 @@ def _keyless_limits(contract: Contract, plan: ColumnPlan) -> None:
         )
     if contract.unique_keys:
         raise ConfigError("unique_keys needs a key.", object="unique_keys", hint="Name a key with --key.")
-
-
-def _filtered(table: OpenedTable, plan: ColumnPlan, where: str, *, on_source: bool) -> DataFrame:
-    """Return the rows that satisfy a predicate written in source names."""
-    if on_source:
-        return satisfying(table.rows, where, f"source {table.uri}")
-    names = {column.target: column.name for column in plan.compared}
-    forward = [F.col(quoted(name)).alias(names.get(name, _aside(name, names))) for name in table.rows.columns]
-    renamed = satisfying(table.rows.select(*forward), where, f"target {table.uri}")
-    back = [F.col(quoted(names.get(name, _aside(name, names)))).alias(name) for name in table.rows.columns]
-    return renamed.select(*back)
-
-
-def _aside(name: str, names: Mapping[str, str]) -> str:
-    """Return another name for a target column whose own name is the source name of a mapped one."""
-    return f"parity_target_{name}" if name in names.values() else name
-
-
-def _sampled(frame: SideFrames, threshold: int) -> SideFrames:
-    """Return a side with the rows whose key (keyless: whole row) is in the sample."""
-    plan = frame.plan
-    chosen = plan.key_columns or plan.compared
-    for column in plan.key_columns:
-        if column.steps:
-            texts = ", ".join(step.rule.text for step in column.steps)
-            native = all(is_native(step.rule) for step in column.steps)
-            raise ConfigError(
-                f"--sample: the key {column.name} has the rule {texts}, so both sides would draw other keys.",
-                object="--sample",
-                hint="Compare all rows" + (", or apply the rule before comparing." if native else "."),
-            )
-    parts = []
-    for column in chosen:
-        declared = F.col(quoted(column.name if frame.on_source else column.target))
-        value = column.physical(declared, on_source=frame.on_source)
-        if column.parsed:
-            value = value.getField("value")
-        parts.append((value, column.value_type if column.parsed else column.type))
-    return SideFrames(frame.rows.where(in_sample(parts, threshold)), plan, frame.on_source, frame.strength)
-
-
-def _finding(kind: str, column: str | None, text: str) -> Finding:
-    return Finding.model_validate({"class": kind, "column": column, "severity": finding_severity(kind), "text": text})
 
 
 def _unproven(plan: ColumnPlan, opened: tuple[OpenedTable, OpenedTable], found: Reconciliation, contract: Contract) -> list[Reason]:

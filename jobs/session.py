@@ -9,6 +9,7 @@ import logging
 import os
 import re
 import socket
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -85,6 +86,8 @@ def build_session(
     spark_conf = SparkConf(loadDefaults=False).setAppName(app_name).setAll(list(settings.items()))
     if chosen:
         spark_conf.setMaster(chosen)
+        if chosen.startswith("local"):  # else the workers of rules such as nfc are the first python3 on the PATH, without pyarrow
+            os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     return _started(spark_conf, submitted)
 
 

@@ -68,6 +68,11 @@ def _pattern(characters: str) -> str:
 _Test = tuple[str, str, Callable[[str, str], bool], str, Remedy, int, Callable[[Any], bool]]
 
 
+# Only what is UTF-8 once it is bytes again: other texts of the column were read rightly, and decode() would stop at them.
+_BYTES = "CAST(encode({c}, 'ISO-8859-1') AS STRING)"
+_READ_AGAIN = f"CASE WHEN NOT {{c}} RLIKE '[^\\\\x00-\\\\xFF]' AND is_valid_utf8({_BYTES}) THEN {_BYTES} ELSE {{c}} END"
+
+
 def _tests(side: str) -> Iterator[_Test]:
     other: Side = "source" if side == "target" else "target"
     here: Side = "target" if side == "target" else "source"
@@ -80,7 +85,7 @@ def _tests(side: str) -> Iterator[_Test]:
         "latin-1",
         lambda good, bad: _misread(good, "latin-1") == bad,
         f"the {side} holds UTF-8 text that was read as ISO-8859-1",
-        Remedy("spark", expression="decode(encode({c}, 'ISO-8859-1'), 'UTF-8')", side=here),
+        Remedy("spark", expression=_READ_AGAIN, side=here),
         8,
         _not_ascii,
     )

@@ -26,6 +26,7 @@ def _measured(spark: SparkSession, plan: Plan) -> dict[str, Any]:
     return measured(spark, plan, lambda line: None, lambda document: None)
 
 
+@pytest.mark.slow
 def test_every_competitor_finds_what_was_planted_and_the_document_is_as_described(spark: SparkSession, plan: Plan) -> None:
     document = json.loads(json.dumps(_measured(spark, plan)))
 

@@ -157,6 +157,7 @@ def test_three_ways_agree_on_everything_they_list(spark: SparkSession, monkeypat
     assert found[0] == found[1] == found[2]
 
 
+@pytest.mark.slow
 def test_t108_partitions_and_order_change_nothing(spark: SparkSession) -> None:
     """The same rows, shuffled, in 1, 7 and 200 partitions: the same result, to the last listed cell."""
     source, target = _tables(13, 150, unique=False)

@@ -248,6 +248,7 @@ def test_selftest_proves_every_published_answer(parity: Run) -> None:
     assert f" of {vectors:,} rows" in result.stdout
 
 
+@pytest.mark.slow
 def test_selftest_notices_one_wrong_answer(parity: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     sets = dict(golden_sets())
     name, last = list(sets.items())[-1]

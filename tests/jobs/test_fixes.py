@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import random
+import re
 import shlex
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -32,11 +32,14 @@ _FROM_NUMBER = {
 _PLAIN = {"integer": "bigint", "decimal": "decimal(18,6)", "double": "double", "float": "double", "text": "string", "boolean": "boolean"}
 
 
-def _groups() -> Iterator[Any]:
+def _groups() -> list[Any]:
     faults = [(mark.id, *mark.values[:3]) for mark in (*TEXT, *NULLS, *NUMBERS, *TIMES, *OTHERS) if mark.values[0] in TYPES]
-    for start in range(0, len(faults), _AT_ONCE):
-        group = faults[start : start + _AT_ONCE]
-        yield pytest.param(group, id=", ".join(name for name, *_ in group), marks=[] if start == 0 else [pytest.mark.slow])
+    groups = [faults[start : start + _AT_ONCE] for start in range(0, len(faults), _AT_ONCE)]
+    ids = [", ".join(name for name, *_ in group) for group in groups]
+    return [
+        pytest.param(group, id=name, marks=[pytest.mark.slow] if place else [])
+        for place, (group, name) in enumerate(zip(groups, ids, strict=True))
+    ]
 
 
 def _tables(spark: SparkSession, group: list[tuple[str, str, Any, Any]]) -> tuple[DataFrame, DataFrame]:
@@ -68,6 +71,8 @@ def _applied(explanations: list[Explanation], source: DataFrame, target: DataFra
     names = {"source": source, "target": target, "F": F}
     for explanation in explanations:
         if explanation.fix.kind == "spark":
+            for column, text in re.findall(r"^# and compare (\w+) with the tolerance ([^,]+),", explanation.fix.text, re.MULTILINE):
+                options["tolerance"][column] = text
             exec(explanation.fix.text, names)
             continue
         words = shlex.split(explanation.fix.text)
@@ -89,11 +94,14 @@ def test_what_a_fix_claims_is_gone_once_it_is_applied(spark: SparkSession, group
     usable = [
         one
         for one in first.explain()
-        if one.share > 0 and one.alternative_to is None and (one.fix.kind == "spark" or one.fix.text.startswith("--"))
+        if one.share > 0
+        and one.alternative_to is None
+        and (one.fix.kind == "spark" or one.fix.text.startswith(("--rule", "--tolerance", "--exclude")))
     ]
     claimed = sum(round(one.share * changed) for one in usable)
     assert claimed >= changed / 2, [(one.cause, one.share, one.fix) for one in first.explain()]
     ours, theirs, options = _applied(usable, source, target)
     second = compare(ours, theirs, keys=["id"], show_values=True, **options)
     left = second.counts.changed + second.counts.missing + second.counts.extra
-    assert left <= changed - min(claimed, changed), [(one.cause, one.share, one.fix.text) for one in usable]
+    told = [(one.cause, one.share, one.fix.text) for one in usable]
+    assert left <= changed - min(claimed, changed), (told, [(c.source, c.changed) for c in second.columns if c.changed])
