@@ -175,10 +175,14 @@ def _partial_repair(remedy: Remedy, metas: Sequence[ColumnMeta], sample: Sample)
         picked = ", ".join(f"F.col({quoted(key.name)!r}).alias({key.target!r})" for key in keys)
         ours, theirs = column_sql(meta, "source"), column_sql(meta, "target")
         held = "parity_source" if ours == quoted(meta.name) else ours.replace(quoted(meta.name), "parity_source", 1)
-        if remedy.side == "target":
-            same = f"({remedy.expression.replace('{c}', theirs)}) <=> {held}"
-        else:
-            same = f"({remedy.expression.replace('{c}', held)}) <=> {theirs}"
+        pair = (
+            (remedy.expression.replace("{c}", theirs), held)
+            if remedy.side == "target"
+            else (remedy.expression.replace("{c}", held), theirs)
+        )
+        same = f"({pair[0]}) <=> {pair[1]}"
+        if meta.family in ("float", "double"):  # arithmetic leaves a rest in the last bit
+            same = f"{same} OR abs(({pair[0]}) - {pair[1]}) <= 1e-12 * abs({pair[1]})"
         value = f"CASE WHEN {same} THEN parity_source ELSE {quoted(meta.target)} END"
         lines.append(
             f"target = target.join(source.select({picked}, F.col({quoted(meta.name)!r}).alias('parity_source')), "
