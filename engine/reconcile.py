@@ -1,11 +1,14 @@
-"""The funnel: the one module of the engine that starts Spark jobs.
+"""The funnel: which jobs run, one after the other, and the proof that what they found is all.
 
+    copies, byte for byte → equal: only keys are read
+    first rows            → much differs: pair all rows at once, value by value
     sketch (one scan per side) → equal: done
                                → differences: fetch the rows of the slots that differ → pair → cells → records
-                               → too many of them: pair all rows of the buckets that differ
+                               → too many of them: pair all rows, or those of the buckets that differ
 
 Proof of completeness: the rows reported as differing, taken from the sketch, leave zero in every bucket. If they do not, the
-buckets concerned are fetched whole; if that does not help either, the run stops: it contradicts itself.
+buckets concerned are fetched whole; if that does not help either, the run stops: it contradicts itself. Where all rows are paired
+without a sketch, the classes must add up to the rows of both sides, counted apart.
 """
 
 from __future__ import annotations
@@ -19,15 +22,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
-from pyspark.sql import types as T
 
-from engine.aggregates import Sampling, is_context
-from engine.columns import ColumnPlan
+from engine.aggregates import Sampling
 from engine.fingerprint import BUCKETS, NULL_BUCKETS, PLACES, Sketch, fetch_mask, fetched_rows, sketch_side, subtract
-from engine.frames import SideFrames
-from engine.keydiff import join_on_number, join_unique, match_multisets
+from engine.keydiff import join_on_number, join_unique
+from engine.pairing import Build, Request, both_raw, few, is_numbered, is_ruled, key_fields, many, matched_up
 from engine.probe import Probe, probed
 from engine.tallies import Tally, tallied
 from engine.uniqueness import (
@@ -50,32 +51,6 @@ _MANY_PER_BUCKET = 1.5  # with more differences, most buckets hold several, and 
 _SAMPLE_ROWS = 4_000
 _CONTEXT_ROWS = 400
 _SUMS = ("h1_low", "h1_high", "h2_low", "h2_high")
-
-
-@dataclass(frozen=True)
-class Request:
-    """What is to be compared, and how.
-
-    Attributes:
-        source, target: the two sides.
-        copies: both sides are the same bytes read in the same way; how that was seen.
-        one_pass: read each side once and pair all rows at once, since a second scan is dear or sums are not proof enough; the reason.
-    """
-
-    source: SideFrames
-    target: SideFrames
-    one_pass: str | None = None
-    copies: str | None = None
-
-    @property
-    def plan(self) -> ColumnPlan:
-        """What is compared."""
-        return self.source.plan
-
-    @property
-    def keyed(self) -> bool:
-        """Whether rows are paired by a key."""
-        return bool(self.plan.keys)
 
 
 @dataclass(frozen=True)
@@ -160,7 +135,7 @@ def _copies(request: Request, clock: _Clock) -> Reconciliation:
 
 
 def _funnel(request: Request, probe: Probe, clock: _Clock, progress: Progress) -> Reconciliation:
-    if probe.share and _is_numbered(request):
+    if probe.share and is_numbered(request):
         progress("differences")
         rows = clock.measure("duplicates", lambda: rows_of_numbered(request.source, request.target))
         if rows is not None and probe.share * rows[0] > _MANY_PER_BUCKET * BUCKETS:
@@ -184,7 +159,7 @@ def _funnel(request: Request, probe: Probe, clock: _Clock, progress: Progress) -
         mode, (tallied, build) = "sketch", _settled(request, sketch, mask, duplicates == 0, clock)
     else:
         reason = f"many differences: about {fetched:,} of {total:,} rows had to be paired to find them all"
-        if _is_numbered(request) and not duplicates:
+        if is_numbered(request) and not duplicates:
             rows = clock.measure("duplicates", lambda: rows_of_numbered(request.source, request.target))
             if rows is not None:
                 return _joined(request, rows, reason, clock, progress)
@@ -200,16 +175,16 @@ def _funnel(request: Request, probe: Probe, clock: _Clock, progress: Progress) -
     return _result(request, tallied, counts, mode, reason, build)
 
 
-def _settled(request: Request, sketch: Sketch, mask: Longs, source_unique: bool, clock: _Clock) -> tuple[Tally, _Build]:
+def _settled(request: Request, sketch: Sketch, mask: Longs, source_unique: bool, clock: _Clock) -> tuple[Tally, Build]:
     """Read again the rows that a mask names, and pair them."""
     sampling = _sampling(sketch.expected_differences(), sketch, mask)
-    unique = source_unique and request.keyed and not _ruled(request)
+    unique = source_unique and request.keyed and not is_ruled(request)
     if unique and (sketch.target_rows > sketch.source_rows).any():
         unique = clock.measure("duplicates", lambda: is_unique(request.target))
     # A key that only the target repeats, in a bucket that lacks another, is not looked for: a join then fails the proof.
     whole = fetch_mask(sketch, whole=sketch.differs)
     for wanted, joined in [*([(mask, True)] if unique else []), (mask, False), (whole, False)]:
-        build = _few(request, wanted, sampling, unique=joined)
+        build = few(request, wanted, sampling, unique=joined)
         found = clock.measure("differences", partial(_tally, request, build, sampling))
         if _proven(sketch, found):
             break
@@ -219,15 +194,15 @@ def _settled(request: Request, sketch: Sketch, mask: Longs, source_unique: bool,
     return found, build
 
 
-def _crowded(request: Request, sketch: Sketch, source_unique: bool, clock: _Clock) -> tuple[Tally, _Build]:
+def _crowded(request: Request, sketch: Sketch, source_unique: bool, clock: _Clock) -> tuple[Tally, Build]:
     """Pair all rows of the buckets that differ; values are sampled from a few of them."""
     unique = request.keyed and source_unique and clock.measure("duplicates", lambda: is_unique(request.target))
-    build = _many(request, sketch, unique)
+    build = many(request, sketch, unique)
     found = clock.measure("differences", lambda: _tally(request, build, None))
     differing = np.flatnonzero(sketch.differs)
     per_bucket = max(sketch.expected_differences() / max(differing.size, 1), 1.0)
     rows = (sketch.source_rows + sketch.target_rows)[differing]
-    _sample(request, found, _mask_of(differing, rows, per_bucket), unique=unique and not _ruled(request), clock=clock)
+    _sample(request, found, _mask_of(differing, rows, per_bucket), unique=unique and not is_ruled(request), clock=clock)
     if request.keyed and not unique:
         found.rows["duplicate_only_target"] = clock.measure("duplicates", lambda: duplicates_of_target_only(request.source, request.target))
     return found, build
@@ -249,7 +224,7 @@ def _joined(request: Request, rows: tuple[int, int], reason: str, clock: _Clock,
 
     def build(raw: bool, with_matched: bool) -> DataFrame:
         sides = request.source.candidates(None, raw=raw), request.target.candidates(None, raw=raw)
-        return join_unique(*(_both_raw(*sides) if raw else sides), _key_fields(request))
+        return join_unique(*(both_raw(*sides) if raw else sides), key_fields(request))
 
     return _result(request, found, {**counts, "duplicate_keys": 0, "null_keys": 0}, "join", reason, build)
 
@@ -271,96 +246,12 @@ def _conserved(found: Tally, rows: tuple[int, int]) -> dict[str, int]:
 def _sample(request: Request, found: Tally, mask: Longs, *, unique: bool, clock: _Clock) -> None:
     """Add the values of the rows that a mask wants to a tally that has none."""
     wanted = Sampling(1.0, min(1.0, 2 * _CONTEXT_ROWS / _SAMPLE_ROWS))
-    seen = clock.measure("sample", lambda: _tally(request, _few(request, mask, wanted, unique=unique), wanted))
+    seen = clock.measure("sample", lambda: _tally(request, few(request, mask, wanted, unique=unique), wanted))
     found.sample, found.context = seen.sample, seen.context
 
 
-def _tally(request: Request, build: _Build, sampling: Sampling | None) -> Tally:
+def _tally(request: Request, build: Build, sampling: Sampling | None) -> Tally:
     return tallied(build(False, True), request.plan, sampling)
-
-
-def _few(request: Request, mask: Longs, sampling: Sampling, *, unique: bool) -> _Build:
-    """Return how to pair the rows that a mask wants; `unique`: both sides' keys are, and no rule works on them."""
-
-    def build(raw: bool, with_matched: bool) -> DataFrame:
-        rows = request.source.candidates(mask, raw=raw)
-        other = request.target.candidates(mask, raw=raw)
-        if unique:
-            return join_unique(*(_both_raw(rows, other) if raw else (rows, other)), _key_fields(request))
-        return _matched_up(request, rows, other, raw=raw, with_matched=with_matched, kept=is_context(sampling))
-
-    return build
-
-
-def _many(request: Request, sketch: Sketch, unique: bool) -> _Build:
-    """Return how to pair a large part of all rows: by hash join when keys are unique, else as multisets."""
-    every = np.where(sketch.differs, -1, 0).astype(np.int64)
-    restricted = fetched_rows(sketch, every) < 0.7 * (sketch.source_rows.sum() + sketch.target_rows.sum())
-
-    def build(raw: bool, with_matched: bool) -> DataFrame:
-        mask = every if restricted else None
-        rows = request.source.candidates(mask, raw=raw)
-        other = request.target.candidates(mask, raw=raw)
-        if unique and not _ruled(request):
-            return join_unique(*(_both_raw(rows, other) if raw else (rows, other)), _key_fields(request))
-        return _matched_up(request, rows, other, raw=raw, with_matched=False)
-
-    return build
-
-
-def _matched_up(
-    request: Request, source: DataFrame, target: DataFrame, *, raw: bool, with_matched: bool, kept: Column | None = None
-) -> DataFrame:
-    if raw:
-        source, target = _both_raw(source, target)
-    both = source.unionByName(target)
-    return match_multisets(
-        both,
-        _key_fields(request),
-        keyed=request.keyed,
-        ruled=_ruled(request),
-        with_matched=with_matched,
-        kept=kept,
-        one_sided=("raw_source", "raw_target") if raw else (),
-    )
-
-
-def _both_raw(source: DataFrame, target: DataFrame) -> tuple[DataFrame, DataFrame]:
-    """Give each side the other's declared row as a typed NULL, so that both have one schema."""
-    ours, theirs = source.schema["v"].dataType, target.schema["v"].dataType
-    assert isinstance(ours, T.StructType) and isinstance(theirs, T.StructType)
-
-    def with_both(frame: DataFrame, own: str, other: str, other_type: T.DataType) -> DataFrame:
-        value = F.col("v").withField(own, F.col("v").getField("raw")).withField(other, F.lit(None).cast(other_type)).dropFields("raw")
-        ordered = F.struct(*(value.getField(name).alias(name) for name in [*shared, "raw_source", "raw_target"]))
-        return frame.withColumn("v", ordered)
-
-    shared = [name for name in ours.names if name != "raw"]
-    return (
-        with_both(source, "raw_source", "raw_target", theirs["raw"].dataType),
-        with_both(target, "raw_target", "raw_source", ours["raw"].dataType),
-    )
-
-
-_Build = Callable[[bool, bool], DataFrame]
-
-
-def _ruled(request: Request) -> bool:
-    return any(column.steps for column in request.plan.compared)
-
-
-def _is_numbered(request: Request) -> bool:
-    """Whether all rows can be paired at once by a key that is one whole number, compared as they are."""
-    return request.keyed and request.source.number() is not None and not _ruled(request)
-
-
-def _key_fields(request: Request) -> list[str]:
-    """Return the fields of `v` that make the key, under its normalisers where it has some."""
-    fields = []
-    for index, column in enumerate(request.plan.compared):
-        if column.is_key:
-            fields.append(f"r{index}_{len(column.steps) - 1}" if column.steps else f"c{index}")
-    return fields
 
 
 # -- one pass ----------------------------------------------------------------------------------------------------------
@@ -371,7 +262,7 @@ def _one_pass(request: Request, clock: _Clock, progress: Progress) -> Reconcilia
     progress("differences")
 
     def build(raw: bool, with_matched: bool) -> DataFrame:
-        return _matched_up(
+        return matched_up(
             request, request.source.candidates(None, raw=raw), request.target.candidates(None, raw=raw), raw=raw, with_matched=True
         )
 
@@ -486,13 +377,13 @@ def _sampling(expected: float, sketch: Sketch, mask: Longs) -> Sampling:
     return Sampling(differing, min(1.0, _CONTEXT_ROWS / equal))
 
 
-def _result(request: Request, tallied: Tally, counts: Mapping[str, int], mode: str, reason: str, build: _Build | None) -> Reconciliation:
+def _result(request: Request, tallied: Tally, counts: Mapping[str, int], mode: str, reason: str, build: Build | None) -> Reconciliation:
     differing = sum(tallied.rows.get(name, 0) for name in ("changed", "missing", "extra", "matched_by_rule"))
     represented = sum(payload["copies"] for payload in tallied.sample)
     zeros = dict.fromkeys(("matched_by_rule", "changed", "missing", "extra", "multiplicity", "duplicate_keys", "null_keys"), 0)
 
     def pairs(raw: bool) -> DataFrame:
-        chosen = build or _few(request, np.zeros(BUCKETS + NULL_BUCKETS, dtype=np.int64), Sampling(), unique=False)
+        chosen = build or few(request, np.zeros(BUCKETS + NULL_BUCKETS, dtype=np.int64), Sampling(), unique=False)
         return chosen(raw, False)
 
     return Reconciliation(
