@@ -18,6 +18,7 @@ __all__ = ["Explained", "explain", "explained"]
 
 _LEAST = 3
 _MOST = 10
+_SAME_PLACE = 0.95
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def explained(evidence: DifferenceEvidence, mask: Mask | None = None) -> Explain
     found += place_hypotheses(sample)
     found += leftovers(found, sample)
     ordered = rank(found, sample)
-    better = {id(hypothesis): _better(hypothesis, ordered[:place]) for place, hypothesis in enumerate(ordered)}
+    better = {id(hypothesis): _better(hypothesis, place, ordered) for place, hypothesis in enumerate(ordered)}
     ranked = sorted(ordered, key=lambda hypothesis: better[id(hypothesis)] is not None)[:_MOST]
     ranked += refuted(found, hinted, sample, _LEAST - len(ranked))
     told = tuple(explanation_of(hypothesis, sample, better.get(id(hypothesis))) for hypothesis in ranked)
@@ -79,11 +80,20 @@ def _causes_of_rows(ranked: Sequence[Hypothesis], sample: Sample, evidence: Diff
     return found
 
 
-def _better(hypothesis: Hypothesis, before: Sequence[Hypothesis]) -> str | None:
-    """Return the cause of the first of these that explains every cell of a hypothesis, as `trim` does where `rtrim` is enough."""
-    if hypothesis.role != "mechanism" or not hypothesis.cells:
-        return None
-    return next((one.cause for one in before if one.role == "mechanism" and hypothesis.cells <= one.cells), None)
+def _better(hypothesis: Hypothesis, place: int, ordered: Sequence[Hypothesis]) -> str | None:
+    """Return the cause of a better hypothesis that says the same of the same rows, None if there is none.
+
+    Of mechanisms, the first that explains every cell, as `rtrim` does where `trim` would too; of places, the simplest of those
+    that hold nearly the same rows, as a partition does where the dates in it do too.
+    """
+    if hypothesis.role == "mechanism" and hypothesis.cells:
+        return next((one.cause for one in ordered[:place] if one.role == "mechanism" and hypothesis.cells <= one.cells), None)
+    if hypothesis.role == "place" and hypothesis.rows:
+        for other, one in enumerate(ordered):
+            simpler = (one.simplicity, other) < (hypothesis.simplicity, place)
+            if one.role == "place" and simpler and len(hypothesis.rows & one.rows) >= _SAME_PLACE * len(hypothesis.rows | one.rows):
+                return one.cause
+    return None
 
 
 def _beside(by_cell: Sequence[Hypothesis], by_row: Sequence[Hypothesis]) -> list[Hypothesis]:

@@ -11,7 +11,7 @@ from engine.aggregates import Cells, Sampling, classified, tally
 from engine.celldiff import possible_classes, resolved_classes
 from engine.columns import ColumnPlan, Side, plan_columns
 from engine.frames import SideFrames, step_plan
-from engine.reconcile import Request, _matched_up
+from engine.pairing import Request, matched_up
 from schemas.contract import Contract
 
 
@@ -23,7 +23,7 @@ def _cells(spark: SparkSession, rows: list[tuple[Any, Any]], schema: str, **cont
         sides.append(spark.createDataFrame(listed, f"id INT, v {schema}"))
     plan = plan_columns(Side("source", sides[0].schema), Side("target", sides[1].schema), Contract(keys=("id",), **contract))
     request = Request(SideFrames(sides[0], plan, True, "64"), SideFrames(sides[1], plan, False, "64"))
-    pairs = _matched_up(request, request.source.candidates(None), request.target.candidates(None), raw=False, with_matched=True)
+    pairs = matched_up(request, request.source.candidates(None), request.target.candidates(None), raw=False, with_matched=True)
     return plan, Cells.of(plan, [step_plan(column).compared for column in plan.compared]), pairs
 
 
