@@ -21,6 +21,7 @@ _FIX_WORDS = {
     "contract_rule": "If that is acceptable, declare it and compare again:",
     "sql": "Fix it in SQL:",
     "spark": "Fix it in the Spark job:",
+    "reload": "Load these rows again:",
 }
 _CAST = "Cast the column to a comparable type on both sides, or leave it out with --exclude; the coverage then shows it."
 _PIN = "Compare something that cannot change meanwhile: a table version, a snapshot, or files that nobody writes to."
@@ -77,7 +78,7 @@ class Step:
 
 def is_command(fix: Fix) -> bool:
     """Return whether the text of a fix is something to paste rather than a sentence."""
-    return fix.kind in {"contract_rule", "sql", "spark"}
+    return fix.kind in {"contract_rule", "sql", "spark"} or (fix.kind == "reload" and fix.text.startswith(("target = ", "source = ")))
 
 
 def steps(data: ReportData) -> tuple[Step, ...]:

@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from engine.causes.hypothesis import Hypothesis
-from engine.causes.model import TIMESTAMP_FAMILIES, joined, quoted
+from engine.causes.model import TIMESTAMP_FAMILIES, quoted
 from engine.causes.rows import literal
 from engine.causes.sample import CITED, Sample
 from schemas.evidence_rows import ColumnMeta
@@ -193,12 +193,7 @@ def _reload(sample: Sample, place: _Place) -> Fix:
     else:
         fresh = f"source.where({inner!r})"
     if any(meta.source_is_text != meta.target_is_text for meta in metas) or sample.mask is not None:
-        return Fix(
-            kind="reload",
-            text=f"Load again where {inner}; {joined([meta.name for meta in metas][:5])} …"
-            if len(metas) > 5
-            else f"Load again where {inner}.",
-        )
+        return Fix(kind="reload", text=f"Load the rows where {inner} into the target again.")
     return Fix(
         kind="reload",
         text=f"target = target.where({f'NOT ({outer})'!r}).unionByName({fresh}, allowMissingColumns=True)",

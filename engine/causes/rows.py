@@ -297,4 +297,4 @@ def _copies(sample: Sample) -> Iterator[Hypothesis]:
 
 def literal(value: Hashable, meta: ColumnMeta, sample: Sample) -> str:
     """Return a value of the data as SQL, masked when the report is."""
-    return as_sql(value, meta) if sample.mask is None else "'" + sample.show(value, meta).strip("'") + "'"
+    return "'" + sample.show(value, meta).strip("'") + "'" if sample.hides(value, meta) else as_sql(value, meta)

@@ -75,6 +75,13 @@ class Sample:
             text = self.mask(meta.name, text)
         return visible(text, quote=meta.family == "text" or (meta.source_is_text and isinstance(value, str)))
 
+    def hides(self, value: Any, meta: ColumnMeta) -> bool:
+        """Return whether the mask changes a value."""
+        if value is None or self.mask is None:
+            return False
+        text = plain_text(value, meta)
+        return self.mask(meta.name, text) != text
+
     def cite(self, row: int, columns: Sequence[str] = ()) -> str:
         """Return one row as evidence: its key, and the two values of each named column, or which side alone has it."""
         where = self._name(row)
