@@ -29,7 +29,7 @@ _SAMPLE_RANGE = 1 << 20
 
 @dataclass(frozen=True)
 class Sampling:
-    """How many pairs leave their values in the sample: shares of differing and of equal pairs, chosen by key hash."""
+    """How many pairs leave their values in the sample: shares of differing and of equal pairs, chosen by the hashes of key and rows."""
 
     differing: float = 1.0
     equal: float = 1.0
@@ -146,17 +146,17 @@ def _half(column: str, half: str) -> str:
 
 def is_context(sampling: Sampling) -> Column:
     """Return whether an equal pair of this `k` is in the sample of equal pairs."""
-    return _is_within(sampling.equal)
+    return _is_within(sampling.equal, "k")
 
 
-def _is_within(share: float) -> Column:
-    return F.pmod(F.xxhash64(F.col("k")), F.lit(_SAMPLE_RANGE)) < F.lit(round(share * _SAMPLE_RANGE))
+def _is_within(share: float, *identity: str) -> Column:
+    return F.pmod(F.xxhash64(*identity), F.lit(_SAMPLE_RANGE)) < F.lit(round(share * _SAMPLE_RANGE))
 
 
 def _payload(cells: Cells, sampling: Sampling) -> Column:
     """Return the values of a sampled pair as a struct, NULL for the others."""
     equal = F.col("row_class") == F.lit("matched")
-    chosen = F.when(equal, is_context(sampling)).otherwise(_is_within(sampling.differing))
+    chosen = F.when(equal, is_context(sampling)).otherwise(_is_within(sampling.differing, "k", "h1s", "h1t"))
 
     def side(name: str) -> Column:
         present = F.col(name).isNotNull()

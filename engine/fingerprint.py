@@ -124,12 +124,12 @@ class Sketch:
         """Rows of both sides with a NULL in the key."""
         return int(self.source_rows[BUCKETS:].sum() + self.target_rows[BUCKETS:].sum())
 
-    def expected_differences(self) -> float:
-        """Return an estimate of how many rows differ, from the size of the net sums.
+    def expected_differences(self, buckets: Longs | None = None) -> float:
+        """Return an estimate of how many rows of some buckets (all unless told) differ, from the size of the net sums.
 
         A changed row adds the difference of two uniform 32-bit numbers to its bucket: variance 2⁶⁴ / 6.
         """
-        net = self.sums[1].astype(np.float64)
+        net = (self.sums[1] if buckets is None else self.sums[1][buckets]).astype(np.float64)
         return float((net * net).sum() / (2.0**64 / 6))
 
 

@@ -49,6 +49,7 @@ Longs = npt.NDArray[np.int64]
 _SMALL_FETCH_ROWS = 1_500_000  # both sides; beyond it reading twice costs more than moving everything once
 _MANY_PER_BUCKET = 1.5  # with more differences, most buckets hold several, and the sketch names too few of them
 _SAMPLE_ROWS = 4_000
+_CROWDED_ROWS = 100_000  # of a bucket
 _CONTEXT_ROWS = 400
 _SUMS = ("h1_low", "h1_high", "h2_low", "h2_high")
 
@@ -199,10 +200,14 @@ def _crowded(request: Request, sketch: Sketch, source_unique: bool, clock: _Cloc
     unique = request.keyed and source_unique and clock.measure("duplicates", lambda: is_unique(request.target))
     build = many(request, sketch, unique)
     found = clock.measure("differences", lambda: _tally(request, build, None))
+    rows = sketch.source_rows + sketch.target_rows
     differing = np.flatnonzero(sketch.differs)
-    per_bucket = max(sketch.expected_differences() / max(differing.size, 1), 1.0)
-    rows = (sketch.source_rows + sketch.target_rows)[differing]
-    _sample(request, found, _mask_of(differing, rows, per_bucket), unique=unique and not is_ruled(request), clock=clock)
+    differing = differing[np.argsort(rows[differing] > _CROWDED_ROWS, kind="stable")]  # one key may hold half of all rows
+    mask = _mask_of(differing, rows[differing], max(sketch.expected_differences() / max(differing.size, 1), 1.0))
+    chosen = np.flatnonzero(mask)
+    share = min(1.0, _SAMPLE_ROWS / max(1.0, min(sketch.expected_differences(chosen), float(rows[chosen].sum()))))
+    alone = bool((rows[chosen] > _CROWDED_ROWS).any())
+    _sample(request, found, mask, share, unique=unique and not is_ruled(request), alone=alone, clock=clock)
     if request.keyed and not unique:
         found.rows["duplicate_only_target"] = clock.measure("duplicates", lambda: duplicates_of_target_only(request.source, request.target))
     return found, build
@@ -243,10 +248,16 @@ def _conserved(found: Tally, rows: tuple[int, int]) -> dict[str, int]:
     return {"source_rows": rows[0], "target_rows": rows[1], **counts}
 
 
-def _sample(request: Request, found: Tally, mask: Longs, *, unique: bool, clock: _Clock) -> None:
-    """Add the values of the rows that a mask wants to a tally that has none."""
-    wanted = Sampling(1.0, min(1.0, 2 * _CONTEXT_ROWS / _SAMPLE_ROWS))
-    seen = clock.measure("sample", lambda: _tally(request, few(request, mask, wanted, unique=unique), wanted))
+def _sample(request: Request, found: Tally, mask: Longs, share: float = 1.0, *, unique: bool, alone: bool = False, clock: _Clock) -> None:
+    """Add the values of the rows that a mask wants to a tally that has none.
+
+    Args:
+        share: of the differing rows.
+        alone: leave equal rows out, since a key with very many of them would be one task.
+    """
+    wanted = Sampling(share, min(1.0, 2 * _CONTEXT_ROWS / _SAMPLE_ROWS))
+    build = few(request, mask, wanted, unique=unique)
+    seen = clock.measure("sample", lambda: tallied(build(False, not alone), request.plan, wanted))
     found.sample, found.context = seen.sample, seen.context
 
 
