@@ -63,6 +63,13 @@ class Inspection:
         return tuple(found)
 
 
+def _doubled(line: Column, dialect: Dialect) -> Column:
+    """Return whether a line holds a quote twice within a field; an empty field in quotes is none."""
+    quote, separator = (f"\\u{ord(text):04x}" for text in (dialect.quote or NO_QUOTE, dialect.separator[0]))
+    edge = rf"[^{separator}{quote}\r]"
+    return F.rlike(line, F.lit(rf"{edge}{quote}{quote}|{quote}{quote}{edge}|{quote}{quote}{quote}"))
+
+
 def inspect(folder: Folder, dialect: Dialect, columns: int) -> Inspection:
     """Return what the lines of all files hold. Cost: one scan of the files as text.
 
@@ -75,7 +82,6 @@ def inspect(folder: Folder, dialect: Dialect, columns: int) -> Inspection:
     line = F.col("value")
     quote = F.lit(dialect.quote or NO_QUOTE)
     foreign = dialect.quote is not None and dialect.escape != dialect.quote
-    doubled = F.lit(dialect.quote * 2) if dialect.quote and foreign else F.lit(NO_QUOTE)
     unescaped = (
         F.replace(F.replace(line, F.lit(dialect.escape * 2), F.lit("")), F.concat(F.lit(dialect.escape), quote), F.lit(""))
         if foreign
@@ -88,7 +94,7 @@ def inspect(folder: Folder, dialect: Dialect, columns: int) -> Inspection:
         "invalid": F.max(invalid),
         "unreadable": F.max(F.contains(line, F.lit(NO_QUOTE))),
         "blank": F.sum(F.rtrim(line, F.lit("\r")).eqNullSafe("").cast("bigint")),
-        "doubled": F.sum(F.contains(line, doubled).cast("bigint")),
+        "doubled": F.sum(_doubled(line, dialect).cast("bigint") if foreign else F.lit(0)),
         "odd": F.max((F.length(unescaped) - F.length(F.replace(unescaped, quote, F.lit("")))) % 2 == 1),
         "returned": F.max(F.contains(line, F.concat(F.lit("\r"), quote))),
     }

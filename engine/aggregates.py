@@ -17,12 +17,12 @@ from pyspark.sql import types as T
 from engine.canonical import family
 from engine.celldiff import CellView, cell_code, cell_view, deltas, possible_classes, resolved_classes, row_class
 from engine.columns import ColumnPlan, ComparedColumn
+from engine.fingerprint import LIMBS
 from engine.parsing import PARSED_TEXT, PARSED_VALUE
 
-__all__ = ["LIMBS", "ROW_COUNTS", "SAMPLE_CHARACTERS", "Cells", "Sampling", "classified", "is_context", "native", "tally"]
+__all__ = ["ROW_COUNTS", "SAMPLE_CHARACTERS", "Cells", "Sampling", "classified", "is_context", "native", "tally"]
 
 SAMPLE_CHARACTERS = 4000
-LIMBS = ("h1_low", "h1_high", "h2_low", "h2_high")
 ROW_COUNTS = ("matched", "matched_by_rule", "changed", "missing", "extra", "multiplicity", "duplicate_keys", "duplicate_only_target")
 _SAMPLE_RANGE = 1 << 20
 

@@ -1,10 +1,10 @@
 """Two tables to one small sketch of their difference: where rows differ, and which keys to fetch.
 
-Rows fall into buckets by the hash of their key. Per bucket and side: the number of rows and four exact sums of 32-bit halves of
-`h1` and `h2`; equal tables have equal sums. Three more sums, of the upper half of `h1` times the first, second and third power of six
-further bits of the key hash, name those six bits when up to three keys of the bucket differ: as many 64ths of the bucket are then
-fetched instead of all of it. So one fetch settles a comparison. (Bucketing by row hash, as in CANONICAL_HASH 2.5, leaves undecoded
-buckets whose rows only a third scan finds.)
+Rows fall into buckets by the hash of their key, or by the key itself where it is a whole number and such keys lie close together.
+Per bucket and side: the number of rows and four exact sums of 32-bit halves of `h1` and `h2`; equal tables have equal sums. Three
+more sums, of the upper half of `h1` times the first, second and third power of six further bits of the key hash, name those six bits
+when up to three keys of the bucket differ: as many 64ths of the bucket are then fetched instead of all of it. So one fetch settles a
+comparison. (Bucketing by row hash, as in CANONICAL_HASH 2.5, leaves undecoded buckets whose rows only a third scan finds.)
 
 The arithmetic of the driver works on at most `BUCKETS + NULL_BUCKETS` rows per side.
 """
@@ -22,11 +22,14 @@ from pyspark.sql import functions as F
 
 __all__ = [
     "BUCKETS",
+    "CONTEXT_ROWS",
+    "LIMBS",
     "NULL_BUCKETS",
     "PLACES",
     "Sketch",
     "apart",
     "bucket_of",
+    "evenly",
     "fetch_mask",
     "fetched_rows",
     "sketch_side",
@@ -43,22 +46,26 @@ _LOW = 0xFFFFFFFF
 _ALL_SLOTS = -1
 _SLOTS = 1 << SLOT_BITS
 PLACES = ("located", "located_2", "located_3")
-_SUMS = ("h1_low", "h1_high", "h2_low", "h2_high")
-_CONTEXT_ROWS = 400
+LIMBS = ("h1_low", "h1_high", "h2_low", "h2_high")
+CONTEXT_ROWS = 400  # of each side, about
+_EVERY_16TH = 0x0001_0001_0001_0001  # slot
 _TRIED_AT_ONCE = 1 << 20
 _MOST_TRIPLES = 2_000  # buckets; with more of them, most hold more than three differences
 
 Longs = npt.NDArray[np.int64]
 
 
-def bucket_of(key_hash: Column, number: Column | None) -> Column:
+def bucket_of(key_hash: Column, number: Column | None, spacing: int | None) -> Column:
     """Return the bucket of a row whose key has no NULL, int, 0 ≤ bucket < BUCKETS.
 
     Args:
-        number: the key, where it is one whole number: 32 neighbours then share a bucket, so that the aggregate finds the bucket of
+        number: the key, where it is one whole number: neighbours then share a bucket, so that the aggregate finds the bucket of
             most rows of a table in key order in the cache (a fifth less time at 8 M rows).
+        spacing: how many bits of the number a bucket ignores, which makes buckets ranges of it; None: 32 neighbours share a bucket.
     """
-    spread = key_hash if number is None else F.xxhash64(F.shiftright(number, _NEIGHBOURS))
+    spread = key_hash
+    if number is not None:
+        spread = F.xxhash64(F.shiftright(number, _NEIGHBOURS)) if spacing is None else F.shiftright(number, spacing)
     return spread.bitwiseAND(F.lit(BUCKETS - 1)).cast("int")
 
 
@@ -70,7 +77,7 @@ def apart(bucket: Column, row_hash: Column, has_null_key: Column) -> Column:
 
 def _slot(key_hash: Column) -> Column:
     """Return six bits of the key hash that the bucket does not use, bigint 0…63."""
-    return F.shiftrightunsigned(key_hash, _BUCKET_BITS).bitwiseAND(F.lit((1 << SLOT_BITS) - 1))
+    return F.shiftrightunsigned(key_hash, _BUCKET_BITS).bitwiseAND(F.lit(_SLOTS - 1))
 
 
 def sketch_side(rows: DataFrame) -> DataFrame:
@@ -81,7 +88,7 @@ def sketch_side(rows: DataFrame) -> DataFrame:
 
     Returns:
         One row per non-empty bucket: `bucket: int`, `n: bigint`, `h1_low h1_high h2_low h2_high: bigint`, `located
-        located_2 located_3: bigint` (NULL where the sum left 64 bits). Cost: one shuffle of at most 33,792 rows per task; no action.
+        located_2 located_3: bigint` (NULL where the sum left 64 bits). Cost: one shuffle of at most 17,408 rows per task; no action.
     """
     halves = {
         "h1_low": F.col("h1").bitwiseAND(F.lit(_LOW)),
@@ -91,7 +98,7 @@ def sketch_side(rows: DataFrame) -> DataFrame:
     }
     slot = _slot(F.col("k"))
     located = F.shiftrightunsigned(F.col("h1"), 32) * slot
-    sums = [F.sum(halves[name]).alias(name) for name in _SUMS]
+    sums = [F.sum(halves[name]).alias(name) for name in LIMBS]
     powers = (located, located * slot, located * slot * slot)
     places = [F.try_sum(power).alias(name) for name, power in zip(PLACES, powers, strict=True)]
     return rows.groupBy("bucket").agg(F.count(F.lit(1)).alias("n"), *sums, *places)
@@ -157,7 +164,7 @@ def subtract(buckets: dict[str, npt.NDArray[np.int64]], source: npt.NDArray[np.b
     return Sketch(
         source_rows=spread(buckets["n"], source),
         target_rows=spread(buckets["n"], ~source),
-        sums=np.stack([net(buckets[name]) for name in _SUMS]),
+        sums=np.stack([net(buckets[name]) for name in LIMBS]),
         places=np.stack([net(buckets[name]) for name in PLACES]),
         decodable=decodable,
     )
@@ -211,15 +218,24 @@ def _named(sketch: Sketch, buckets: Longs, slots: int) -> Longs:
 
 
 def _with_context(mask: Longs, sketch: Sketch) -> Longs:
-    """Add whole buckets, equal ones first, until there are some equal rows to compare the differing ones with."""
+    """Add slots, of equal buckets first, until there are some equal rows to compare the differing ones with."""
     rows = np.minimum(sketch.source_rows, sketch.target_rows)
-    allowed = (rows > 0) & (rows <= 10 * _CONTEXT_ROWS) & (mask != _ALL_SLOTS)
+    allowed = (rows > 0) & (rows <= 10 * CONTEXT_ROWS) & (mask != _ALL_SLOTS)
     allowed[BUCKETS:] = False
-    found = np.flatnonzero(allowed)
+    found = evenly(np.flatnonzero(allowed))
     chosen = found[np.argsort(mask[found] != 0, kind="stable")]
-    enough = int(np.searchsorted(np.cumsum(rows[chosen]), _CONTEXT_ROWS)) + 1
-    mask[chosen[:enough]] = _ALL_SLOTS
+    slots, part = (_EVERY_16TH, 1 / 16) if rows[chosen].sum() >= 16 * CONTEXT_ROWS else (_ALL_SLOTS, 1.0)
+    enough = int(np.searchsorted(np.cumsum(rows[chosen] * part), CONTEXT_ROWS)) + 1
+    mask[chosen[:enough]] |= slots
     return mask
+
+
+def evenly(buckets: Longs) -> Longs:
+    """Return buckets in an order of which every beginning lies evenly over all of them, the same in every run (van der Corput)."""
+    reversed_ = np.zeros_like(buckets)
+    for bit in range(_BUCKET_BITS):
+        reversed_ |= ((buckets >> bit) & 1) << (_BUCKET_BITS - 1 - bit)
+    return buckets[np.argsort(reversed_, kind="stable")]
 
 
 def fetched_rows(sketch: Sketch, mask: Longs) -> int:
@@ -232,7 +248,7 @@ def fetched_rows(sketch: Sketch, mask: Longs) -> int:
 def wanted_rows(rows: DataFrame, mask: Longs) -> DataFrame:
     """Return the rows whose slot the mask wants; their columns stay.
 
-    The mask travels as one broadcast row, an array with a word per bucket: a row costs one look into 256 KiB. As an array literal it would
+    The mask travels as one broadcast row, an array with a word per bucket: a row costs one look into 136 KiB. As an array literal it would
     be printed into every description of the plan, which costs seconds; as `isin`, or as a hash join, it costs more per row.
 
     Args:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, reduce
 
 from pyspark.sql import Column, DataFrame
@@ -16,6 +16,7 @@ from engine.fingerprint import BUCKETS, Longs, apart, bucket_of, wanted_rows
 from engine.hashing import HashedColumn, key_hash, row_hashes, text_hash
 from engine.parsing import PARSED_TEXT, PARSED_VALUE
 from engine.portable import pct1_row
+from engine.ranges import KeySpan
 from engine.rules import apply_rule, apply_with_arrow, is_native, loses
 
 __all__ = ["RAW", "SideFrames", "quoted", "step_plan"]
@@ -69,12 +70,20 @@ class SideFrames:
         plan: what is compared.
         on_source: which side this is.
         strength: of the row hash.
+        spacing: see `engine.fingerprint.bucket_of`.
     """
 
     rows: DataFrame
     plan: ColumnPlan
     on_source: bool
     strength: str
+    spacing: int | None = None
+
+    def spaced(self, spacing: int | None) -> SideFrames:
+        """Return this side with other buckets; what is built already is kept."""
+        other = replace(self, spacing=spacing)
+        other.__dict__.update({name: self.__dict__[name] for name in ("_physical", "_physical_raw") if name in self.__dict__})
+        return other
 
     def _declared(self, column: ComparedColumn) -> Column:
         return F.col(quoted(column.name if self.on_source else column.target))
@@ -110,16 +119,25 @@ class SideFrames:
         """Return `physical` with `k: bigint`, `h1: bigint`, `h2: bigint`, `bucket: int`. Narrow."""
         return self._with_hashes(self.physical(raw=True)) if raw else self._hashed
 
+    def fingerprinted(self) -> DataFrame:
+        """Return `physical` with `h1: bigint`, `h2: bigint`, `k: bigint`. Narrow."""
+        return self._with_row_hashes(self._physical)
+
     def _with_hashes(self, frame: DataFrame, *, has_k: bool = False) -> DataFrame:
         """Add hashes and bucket to rows in physical form, which may have `k` already."""
+        frame = self._with_row_hashes(frame, has_k=has_k)
+        bucket = self._bucket()
+        return frame.withColumn("bucket", apart(bucket, F.col("h1"), self.null_key()) if self.plan.keys else bucket)
+
+    def _bucket(self) -> Column:
+        return bucket_of(F.col("k"), self.number(), self.spacing)
+
+    def _with_row_hashes(self, frame: DataFrame, *, has_k: bool = False) -> DataFrame:
         h1, h2 = self._built(f"row {self.strength}", self._row_hashes)
         keyed = bool(self.plan.keys)
         k = [self._key_hash().alias("k")] if keyed and not has_k else []
         frame = frame.select("*", h1.alias("h1"), h2.alias("h2"), *k)
-        if not keyed:
-            frame = frame.withColumn("k", F.col("h1"))
-        bucket = bucket_of(F.col("k"), self.number())
-        return frame.withColumn("bucket", apart(bucket, F.col("h1"), self.null_key()) if keyed else bucket)
+        return frame if keyed else frame.withColumn("k", F.col("h1"))
 
     def _built(self, name: str, build: Callable[[], tuple[Column, ...]]) -> tuple[Column, ...]:
         """Return expressions that are the same on both sides, built once."""
@@ -147,14 +165,16 @@ class SideFrames:
             return None
         return F.col(f"c{keys[0][0]}")
 
-    def _wanted(self, mask: Longs, *, raw: bool) -> DataFrame:
+    def _wanted(self, mask: Longs, span: KeySpan | None, *, raw: bool) -> DataFrame:
         """Return hashed rows that a mask wants; rows are hashed whole only once the hash of their key is wanted."""
         if not self.plan.keys:
             return wanted_rows(self.hashed(raw=raw), mask)
         frame = self.physical(raw=raw)
-        frame = frame.select("*", self._key_hash().alias("k"))
-        bucket = bucket_of(F.col("k"), self.number())
         nulls = bool(mask[BUCKETS:].any())
+        if span is not None and self.spacing is not None and not nulls:
+            frame = self._near(frame, mask, span, self.spacing)
+        frame = frame.select("*", self._key_hash().alias("k"))
+        bucket = self._bucket()
         first = mask.copy()
         first[BUCKETS:] = 0
         if nulls:
@@ -164,6 +184,15 @@ class SideFrames:
             frame = frame.where(~self.null_key())
         hashed = self._with_hashes(wanted_rows(frame.withColumn("bucket", bucket), first).drop("bucket"), has_k=True)
         return wanted_rows(hashed, mask) if nulls else hashed
+
+    def _near(self, frame: DataFrame, mask: Longs, span: KeySpan, spacing: int) -> DataFrame:
+        """Return the rows of the ranges of the key where the wanted ones lie: Spark hands such a predicate to the files."""
+        ranges = span.ranges_of(mask[:BUCKETS] != 0, spacing)
+        if ranges is None:
+            return frame
+        number = next(f"c{index}" for index, column in enumerate(self.plan.compared) if column.is_key)
+        parts = [f"{number} BETWEEN {first}L AND {last}L" for first, last in ranges]
+        return frame.where(" OR ".join([f"{number} < {span.lowest}L", f"{number} > {span.highest}L", *parts]))
 
     def _proof(self, compared: Sequence[HashedColumn]) -> Column:
         ordered = sorted(compared, key=lambda column: column.name)
@@ -184,13 +213,14 @@ class SideFrames:
                 found[column.name] = refused
         return found
 
-    def candidates(self, mask: Longs | None, *, raw: bool = False) -> DataFrame:
+    def candidates(self, mask: Longs | None, span: KeySpan | None = None, *, raw: bool = False) -> DataFrame:
         """Return rows as engine.keydiff takes them: `side, k, h1, h2, v` (with rules also `hr`), those wanted only.
 
         Args:
             mask: of `engine.fingerprint.fetch_mask`; None takes all rows.
+            span: of the source's keys, where known: what is read is then bounded by ranges of the key.
         """
-        frame = self.hashed(raw=raw) if mask is None else self._wanted(mask, raw=raw)
+        frame = self.hashed(raw=raw) if mask is None else self._wanted(mask, span, raw=raw)
         side = F.lit(1 if self.on_source else -1).alias("side")
         values = [f"c{index}" for index in range(len(self.plan.compared))]
         if not any(column.steps for column in self.plan.compared):

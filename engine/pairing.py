@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from pyspark.sql import Column, DataFrame
@@ -12,11 +12,12 @@ from pyspark.sql import types as T
 
 from engine.aggregates import Sampling, is_context
 from engine.columns import ColumnPlan
-from engine.fingerprint import Longs, Sketch, fetched_rows
+from engine.fingerprint import BUCKETS, Longs, Sketch, fetched_rows
 from engine.frames import SideFrames
 from engine.keydiff import join_unique, match_multisets
+from engine.ranges import KeySpan
 
-__all__ = ["Build", "Request", "both_raw", "few", "is_numbered", "is_ruled", "key_fields", "many", "matched_up"]
+__all__ = ["Build", "Request", "few", "is_numbered", "is_ruled", "joined", "many", "matched_up"]
 
 Build = Callable[[bool, bool], DataFrame]  # with the declared rows, with matched pairs
 
@@ -29,12 +30,19 @@ class Request:
         source, target: the two sides.
         copies: both sides are the same bytes read in the same way; how that was seen.
         one_pass: read each side once and pair all rows at once, since a second scan is dear or sums are not proof enough; the reason.
+        span: of the source's keys, once it is known.
     """
 
     source: SideFrames
     target: SideFrames
     one_pass: str | None = None
     copies: str | None = None
+    span: KeySpan | None = None
+
+    def with_span(self, span: KeySpan) -> Request:
+        """Return the request with buckets that are ranges of the key, where these keys lie close enough together."""
+        spacing = span.spacing(BUCKETS)
+        return replace(self, source=self.source.spaced(spacing), target=self.target.spaced(spacing), span=span)
 
     @property
     def plan(self) -> ColumnPlan:
@@ -51,11 +59,9 @@ def few(request: Request, mask: Longs, sampling: Sampling, *, unique: bool) -> B
     """Return how to pair the rows that a mask wants; `unique`: both sides' keys are, and no rule works on them."""
 
     def build(raw: bool, with_matched: bool) -> DataFrame:
-        rows = request.source.candidates(mask, raw=raw)
-        other = request.target.candidates(mask, raw=raw)
         if unique:
-            return join_unique(*(both_raw(rows, other) if raw else (rows, other)), key_fields(request))
-        return matched_up(request, rows, other, raw=raw, with_matched=with_matched, kept=is_context(sampling))
+            return joined(request, mask, raw=raw)
+        return matched_up(request, mask, raw=raw, with_matched=with_matched, kept=is_context(sampling))
 
     return build
 
@@ -64,26 +70,26 @@ def many(request: Request, sketch: Sketch, unique: bool) -> Build:
     """Return how to pair a large part of all rows: by hash join when keys are unique, else as multisets."""
     every = np.where(sketch.differs, -1, 0).astype(np.int64)
     restricted = fetched_rows(sketch, every) < 0.7 * (sketch.source_rows.sum() + sketch.target_rows.sum())
+    mask = every if restricted else None
 
     def build(raw: bool, with_matched: bool) -> DataFrame:
-        mask = every if restricted else None
-        rows = request.source.candidates(mask, raw=raw)
-        other = request.target.candidates(mask, raw=raw)
         if unique and not is_ruled(request):
-            return join_unique(*(both_raw(rows, other) if raw else (rows, other)), key_fields(request))
-        return matched_up(request, rows, other, raw=raw, with_matched=False)
+            return joined(request, mask, raw=raw)
+        return matched_up(request, mask, raw=raw, with_matched=False)
 
     return build
 
 
-def matched_up(
-    request: Request, source: DataFrame, target: DataFrame, *, raw: bool, with_matched: bool, kept: Column | None = None
-) -> DataFrame:
-    if raw:
-        source, target = both_raw(source, target)
-    both = source.unionByName(target)
+def joined(request: Request, mask: Longs | None, *, raw: bool) -> DataFrame:
+    """Return the pairs of rows (None: all) whose keys are unique on both sides."""
+    return join_unique(*_candidates(request, mask, raw=raw), key_fields(request))
+
+
+def matched_up(request: Request, mask: Longs | None, *, raw: bool, with_matched: bool, kept: Column | None = None) -> DataFrame:
+    """Return the pairs of rows (None: all) whose keys may repeat, or be paired by rules; see `engine.keydiff.match_multisets`."""
+    source, target = _candidates(request, mask, raw=raw)
     return match_multisets(
-        both,
+        source.unionByName(target),
         key_fields(request),
         keyed=request.keyed,
         ruled=is_ruled(request),
@@ -93,7 +99,12 @@ def matched_up(
     )
 
 
-def both_raw(source: DataFrame, target: DataFrame) -> tuple[DataFrame, DataFrame]:
+def _candidates(request: Request, mask: Longs | None, *, raw: bool) -> tuple[DataFrame, DataFrame]:
+    source, target = (side.candidates(mask, request.span, raw=raw) for side in (request.source, request.target))
+    return _both_raw(source, target) if raw else (source, target)
+
+
+def _both_raw(source: DataFrame, target: DataFrame) -> tuple[DataFrame, DataFrame]:
     """Give each side the other's declared row as a typed NULL, so that both have one schema."""
     ours, theirs = source.schema["v"].dataType, target.schema["v"].dataType
     assert isinstance(ours, T.StructType) and isinstance(theirs, T.StructType)
@@ -111,6 +122,7 @@ def both_raw(source: DataFrame, target: DataFrame) -> tuple[DataFrame, DataFrame
 
 
 def is_ruled(request: Request) -> bool:
+    """Return whether rows that differ may be equal under a rule."""
     return any(column.steps for column in request.plan.compared)
 
 

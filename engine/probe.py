@@ -55,4 +55,4 @@ def probed(source: SideFrames, target: SideFrames) -> Probe:
 
 def _head(side: SideFrames) -> DataFrame:
     hashes = [hashed.alias(f"f{index}") for index, hashed in enumerate(side.value_hashes())]
-    return side.hashed().select("k", "h1", *hashes).limit(_ROWS)
+    return side.fingerprinted().select("k", "h1", *hashes).limit(_ROWS)

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -22,21 +23,35 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+from pyspark import inheritable_thread_target
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from engine.aggregates import Sampling
-from engine.fingerprint import BUCKETS, NULL_BUCKETS, PLACES, Sketch, fetch_mask, fetched_rows, sketch_side, subtract
-from engine.keydiff import join_on_number, join_unique
-from engine.pairing import Build, Request, both_raw, few, is_numbered, is_ruled, key_fields, many, matched_up
+from engine.fingerprint import (
+    BUCKETS,
+    CONTEXT_ROWS,
+    LIMBS,
+    NULL_BUCKETS,
+    PLACES,
+    Sketch,
+    evenly,
+    fetch_mask,
+    fetched_rows,
+    sketch_side,
+    subtract,
+)
+from engine.keydiff import join_on_number
+from engine.pairing import Build, Request, few, is_numbered, is_ruled, joined, many, matched_up
 from engine.probe import Probe, probed
+from engine.ranges import KeySpan
 from engine.tallies import Tally, tallied
 from engine.uniqueness import (
     DUPLICATES_MARK,
     duplicate_keys,
     duplicates_of_target_only,
     is_unique,
-    rows_of_numbered,
+    key_span,
     uniqueness,
 )
 from schemas.errors import EngineError
@@ -50,8 +65,7 @@ _SMALL_FETCH_ROWS = 1_500_000  # both sides; beyond it reading twice costs more 
 _MANY_PER_BUCKET = 1.5  # with more differences, most buckets hold several, and the sketch names too few of them
 _SAMPLE_ROWS = 4_000
 _CROWDED_ROWS = 100_000  # of a bucket
-_CONTEXT_ROWS = 400
-_SUMS = ("h1_low", "h1_high", "h2_low", "h2_high")
+_EVERY_FOURTH = 0x1111_1111_1111_1111  # slot
 
 
 @dataclass(frozen=True)
@@ -66,7 +80,6 @@ class Reconciliation:
         sample, context: payloads of `engine.aggregates.tally`.
         sampled: whether `sample` leaves out a differing row.
         mode, reason: which way the funnel went.
-        buckets: rows that differ per bucket, for charts.
         seconds: per phase.
         one_value: per compared column, whether the first rows of both sides hold one value; a suspicion.
         pairs: builds the differing pairs lazily; with True, with the declared rows.
@@ -110,41 +123,59 @@ def reconcile(request: Request, progress: Progress = lambda phase: None) -> Reco
     """
     clock = _Clock()
     refused = _refusals(request, clock, progress)
-    probe = clock.measure("first rows", lambda: probed(request.source, request.target))
-    if request.copies:
-        found = _copies(request, clock)
+    progress("first rows")
+    if request.copies or request.one_pass:
+        probe = clock.measure("first rows", lambda: probed(request.source, request.target))
+        found = _copies(request, clock, progress) if request.copies else _one_pass(request, clock, progress)
     else:
-        found = _one_pass(request, clock, progress) if request.one_pass else _funnel(request, probe, clock, progress)
+        probe, span = clock.measure("first rows", lambda: _first_look(request))
+        found = _funnel(request if span is None else request.with_span(span), probe, clock, progress)
     return replace(found, refused=refused, one_value=probe.constant, seconds=dict(clock.seconds))
 
 
-def _copies(request: Request, clock: _Clock) -> Reconciliation:
+def _first_look(request: Request) -> tuple[Probe, KeySpan | None]:
+    """Return what the first rows show, and what the keys of the source are where they are whole numbers; side by side."""
+    if not request.keyed or request.source.number() is None:
+        return probed(request.source, request.target), None
+    with ThreadPoolExecutor(1) as beside:
+        waiting = beside.submit(inheritable_thread_target(request.source.rows.sparkSession)(key_span), request.source)
+        return probed(request.source, request.target), waiting.result()
+
+
+def _copies(request: Request, clock: _Clock, progress: Progress) -> Reconciliation:
     """Count what is equal without being looked at: rows, and what is to be said of their keys."""
     assert request.copies is not None
+    progress("counts")
     counted = clock.measure("counts", lambda: _row_counts(request))
-    duplicates = (
-        0 if not request.keyed or clock.measure("duplicates", lambda: is_unique(request.source)) else duplicate_keys(request.source)
-    )
-    counts = {"source_rows": counted["source"], "target_rows": counted["target"], "matched": counted["source"]}
     if counted["source"] != counted["target"]:
         raise EngineError("The same bytes gave two numbers of rows; no verdict is given.", hint="The inputs changed during the run.")
-    counts |= {"null_keys": counted["null_keys"], "duplicate_keys": duplicates}
+    counts = {"source_rows": counted["source"], "target_rows": counted["target"], "matched": counted["source"]}
+    counts |= {"null_keys": counted["null_keys"], "duplicate_keys": _duplicates(request, None, clock)}
     return _result(request, Tally(), counts, "metadata", request.copies, None)
+
+
+def _duplicates(request: Request, unique: bool | None, clock: _Clock) -> int:
+    """Return how many keys of the source have more than one row; `unique`: what is known of it already."""
+    if not request.keyed or unique:
+        return 0
+    if unique is None and clock.measure("duplicates", lambda: is_unique(request.source)):
+        return 0
+    return int(clock.measure("duplicates", lambda: duplicate_keys(request.source)))
 
 
 # -- the funnel --------------------------------------------------------------------------------------------------------
 
 
 def _funnel(request: Request, probe: Probe, clock: _Clock, progress: Progress) -> Reconciliation:
-    if probe.share and is_numbered(request):
-        progress("differences")
-        rows = clock.measure("duplicates", lambda: rows_of_numbered(request.source, request.target))
-        if rows is not None and probe.share * rows[0] > _MANY_PER_BUCKET * BUCKETS:
+    span = request.span
+    if span is not None and probe.share * span.rows > _MANY_PER_BUCKET * BUCKETS:
+        rows = _countable(request, clock, progress)
+        if rows is not None:
             reason = f"many differences: {probe.differing:,} of the first {probe.shared:,} rows differ, so all rows are paired at once"
-            return _joined(request, rows, reason, clock, progress)
+            return _joined(request, rows, reason, clock)
     progress("fingerprints")
     sketch, unique = clock.measure("fingerprints", lambda: _sketch(request))
-    duplicates = 0 if unique or not request.keyed else clock.measure("duplicates", lambda: duplicate_keys(request.source))
+    duplicates = _duplicates(request, unique, clock)
     if not sketch.differs.any():
         rows_there = int(sketch.source_rows.sum())
         counts = {"source_rows": rows_there, "target_rows": rows_there, "matched": rows_there}
@@ -160,10 +191,9 @@ def _funnel(request: Request, probe: Probe, clock: _Clock, progress: Progress) -
         mode, (tallied, build) = "sketch", _settled(request, sketch, mask, duplicates == 0, clock)
     else:
         reason = f"many differences: about {fetched:,} of {total:,} rows had to be paired to find them all"
-        if is_numbered(request) and not duplicates:
-            rows = clock.measure("duplicates", lambda: rows_of_numbered(request.source, request.target))
-            if rows is not None:
-                return _joined(request, rows, reason, clock, progress)
+        rows = _countable(request, clock, progress)
+        if rows is not None:
+            return _joined(request, rows, reason, clock)
         mode, (tallied, build) = "join", _crowded(request, sketch, duplicates == 0, clock)
     if not _proven(sketch, tallied):
         raise EngineError(
@@ -176,6 +206,15 @@ def _funnel(request: Request, probe: Probe, clock: _Clock, progress: Progress) -
     return _result(request, tallied, counts, mode, reason, build)
 
 
+def _countable(request: Request, clock: _Clock, progress: Progress) -> tuple[int, int] | None:
+    """Return the rows of both sides if all can be paired at once by number: unique on each side, never NULL, and without rules."""
+    if request.span is None or not request.span.unique or not is_numbered(request):
+        return None
+    progress("differences")
+    other = clock.measure("duplicates", lambda: key_span(request.target))
+    return (request.span.rows, other.rows) if other is not None and other.unique else None
+
+
 def _settled(request: Request, sketch: Sketch, mask: Longs, source_unique: bool, clock: _Clock) -> tuple[Tally, Build]:
     """Read again the rows that a mask names, and pair them."""
     sampling = _sampling(sketch.expected_differences(), sketch, mask)
@@ -183,9 +222,9 @@ def _settled(request: Request, sketch: Sketch, mask: Longs, source_unique: bool,
     if unique and (sketch.target_rows > sketch.source_rows).any():
         unique = clock.measure("duplicates", lambda: is_unique(request.target))
     # A key that only the target repeats, in a bucket that lacks another, is not looked for: a join then fails the proof.
-    whole = fetch_mask(sketch, whole=sketch.differs)
-    for wanted, joined in [*([(mask, True)] if unique else []), (mask, False), (whole, False)]:
-        build = few(request, wanted, sampling, unique=joined)
+    for by_join, whole in [*([(True, False)] if unique else []), (False, False), (False, True)]:
+        wanted, near = (fetch_mask(sketch, whole=sketch.differs), replace(request, span=None)) if whole else (mask, request)
+        build = few(near, wanted, sampling, unique=by_join)
         found = clock.measure("differences", partial(_tally, request, build, sampling))
         if _proven(sketch, found):
             break
@@ -201,11 +240,13 @@ def _crowded(request: Request, sketch: Sketch, source_unique: bool, clock: _Cloc
     build = many(request, sketch, unique)
     found = clock.measure("differences", lambda: _tally(request, build, None))
     rows = sketch.source_rows + sketch.target_rows
-    differing = np.flatnonzero(sketch.differs)
+    differing = evenly(np.flatnonzero(sketch.differs))
     differing = differing[np.argsort(rows[differing] > _CROWDED_ROWS, kind="stable")]  # one key may hold half of all rows
-    mask = _mask_of(differing, rows[differing], max(sketch.expected_differences() / max(differing.size, 1), 1.0))
+    mask = _mask_of(differing, rows[differing], max(sketch.expected_differences() / max(differing.size, 1), 1.0), spread=unique)
     chosen = np.flatnonzero(mask)
-    share = min(1.0, _SAMPLE_ROWS / max(1.0, min(sketch.expected_differences(chosen), float(rows[chosen].sum()))))
+    fetched = fetched_rows(sketch, mask)
+    expected = sketch.expected_differences(chosen) * fetched / max(int(rows[chosen].sum()), 1)
+    share = min(1.0, _SAMPLE_ROWS / max(1.0, min(expected, fetched)))
     alone = bool((rows[chosen] > _CROWDED_ROWS).any())
     _sample(request, found, mask, share, unique=unique and not is_ruled(request), alone=alone, clock=clock)
     if request.keyed and not unique:
@@ -213,23 +254,21 @@ def _crowded(request: Request, sketch: Sketch, source_unique: bool, clock: _Cloc
     return found, build
 
 
-def _joined(request: Request, rows: tuple[int, int], reason: str, clock: _Clock, progress: Progress) -> Reconciliation:
+def _joined(request: Request, rows: tuple[int, int], reason: str, clock: _Clock) -> Reconciliation:
     """Pair all rows of two sides by a key that is one whole number, unique on both and never NULL; they are compared value by value.
 
     Proof: the classes add up to the rows of both sides, counted apart.
     """
-    progress("differences")
     pairs = join_on_number(request.source.compact(), request.target.compact())
     found = clock.measure("differences", lambda: tallied(pairs, request.plan, None))
     counts = _conserved(found, rows)
     differing = sum(counts[name] for name in ("changed", "missing", "extra", "matched_by_rule"))
-    buckets = np.arange(BUCKETS, dtype=np.int64)
-    mask = _mask_of(buckets, np.full(BUCKETS, sum(rows) / BUCKETS), max(differing / BUCKETS, 1e-3))
+    buckets, rows_each = evenly(np.arange(BUCKETS, dtype=np.int64)), np.full(BUCKETS, sum(rows) / BUCKETS)
+    mask = _mask_of(buckets, rows_each, max(differing / BUCKETS, 1e-3), spread=True)
     _sample(request, found, mask, unique=True, clock=clock)
 
     def build(raw: bool, with_matched: bool) -> DataFrame:
-        sides = request.source.candidates(None, raw=raw), request.target.candidates(None, raw=raw)
-        return join_unique(*(both_raw(*sides) if raw else sides), key_fields(request))
+        return joined(request, None, raw=raw)
 
     return _result(request, found, {**counts, "duplicate_keys": 0, "null_keys": 0}, "join", reason, build)
 
@@ -255,7 +294,7 @@ def _sample(request: Request, found: Tally, mask: Longs, share: float = 1.0, *, 
         share: of the differing rows.
         alone: leave equal rows out, since a key with very many of them would be one task.
     """
-    wanted = Sampling(share, min(1.0, 2 * _CONTEXT_ROWS / _SAMPLE_ROWS))
+    wanted = Sampling(share, min(1.0, 2 * CONTEXT_ROWS / _SAMPLE_ROWS))
     build = few(request, mask, wanted, unique=unique)
     seen = clock.measure("sample", lambda: tallied(build(False, not alone), request.plan, wanted))
     found.sample, found.context = seen.sample, seen.context
@@ -273,13 +312,11 @@ def _one_pass(request: Request, clock: _Clock, progress: Progress) -> Reconcilia
     progress("differences")
 
     def build(raw: bool, with_matched: bool) -> DataFrame:
-        return matched_up(
-            request, request.source.candidates(None, raw=raw), request.target.candidates(None, raw=raw), raw=raw, with_matched=True
-        )
+        return matched_up(request, None, raw=raw, with_matched=True)
 
     counted = clock.measure("counts", lambda: _row_counts(request))
     expected = max(counted["source"] + counted["target"], 1)
-    sampling = Sampling(min(1.0, _SAMPLE_ROWS / expected), min(1.0, _CONTEXT_ROWS / expected))
+    sampling = Sampling(min(1.0, _SAMPLE_ROWS / expected), min(1.0, CONTEXT_ROWS / expected))
     found = clock.measure("differences", lambda: _tally(request, build, sampling))
     differing = sum(found.rows.get(name, 0) for name in ("changed", "missing", "extra", "matched_by_rule"))
     if sampling.differing < 1 and len(found.sample) < min(differing, _SAMPLE_ROWS // 4):
@@ -312,22 +349,23 @@ def _row_counts(request: Request) -> dict[str, int]:
 
 
 def _sketch(request: Request) -> tuple[Sketch, bool]:
-    """Return the sketch of both sides, and whether the source's keys are known to be unique; one job."""
+    """Return the sketch of both sides, and whether no key of the source has two rows; one job."""
     sides = []
     for side in (request.source, request.target):
         hashed = side.hashed().select("k", "h1", "h2", "bucket")
         sides.append(sketch_side(hashed).withColumn("is_source", F.lit(side.on_source)))
     union = sides[0].unionAll(sides[1])
-    if request.keyed:
+    asked = request.keyed and request.span is None
+    if asked:
         union = union.unionAll(uniqueness(request.source))
     collected = union.toArrow()
     marks = np.asarray(collected["bucket"]) == DUPLICATES_MARK
     table = collected.filter(pa.array(~marks))
     overflowed = np.logical_or.reduce([np.asarray(table[name].is_null()) for name in PLACES])
-    columns = {name: np.asarray(table[name]).astype(np.int64) for name in ("bucket", "n", *_SUMS)}
+    columns = {name: np.asarray(table[name]).astype(np.int64) for name in ("bucket", "n", *LIMBS)}
     columns |= {name: np.asarray(table[name].fill_null(0)).astype(np.int64) for name in PLACES}
-    unique = True
-    if request.keyed:
+    unique = request.span is None or request.span.unique
+    if asked:
         proof = collected.filter(pa.array(marks)).to_pylist()[0]
         unique = (proof["n"] or 0) == (proof["h1_low"] or 0)
     return subtract(columns, np.asarray(table["is_source"]).astype(np.bool_), overflowed), unique
@@ -350,18 +388,21 @@ def _refusals(request: Request, clock: _Clock, progress: Progress) -> dict[tuple
 # -- records -----------------------------------------------------------------------------------------------------------
 
 
-def _mask_of(buckets: Longs, rows: npt.NDArray[Any], differing: float) -> Longs:
-    """Return the mask of as many whole buckets as hold about the wanted number of differing rows, lowest first.
-
-    Buckets are parts of the key's hash, so this is a uniform sample of the keys, the same in every run.
+def _mask_of(buckets: Longs, rows: npt.NDArray[Any], differing: float, *, spread: bool) -> Longs:
+    """Return the mask of the first buckets that hold about the wanted number of differing rows.
 
     Args:
-        rows: of both sides per bucket.
+        buckets: in an order of which each beginning is a fair sample of the keys.
+        rows: of both sides per bucket, in that order.
         differing: rows per bucket, about.
+        spread: take a quarter of each of four times as many, for a sample from more places of the table; where keys are unique.
     """
     enough = min(int(_SAMPLE_ROWS / differing) + 1, int(np.searchsorted(np.cumsum(rows), _SMALL_FETCH_ROWS)) + 1)
     mask = np.zeros(BUCKETS + NULL_BUCKETS, dtype=np.int64)
-    mask[buckets[:enough]] = -1
+    if spread and 4 * enough <= buckets.size:
+        mask[buckets[: 4 * enough]] = _EVERY_FOURTH
+    else:
+        mask[buckets[:enough]] = -1
     return mask
 
 
@@ -385,7 +426,7 @@ def _counts(sketch: Sketch, tallied: Tally) -> dict[str, int]:
 def _sampling(expected: float, sketch: Sketch, mask: Longs) -> Sampling:
     differing = min(1.0, _SAMPLE_ROWS / expected) if expected > _SAMPLE_ROWS else 1.0
     equal = max(fetched_rows(sketch, mask) / 2 - expected, 1.0)
-    return Sampling(differing, min(1.0, _CONTEXT_ROWS / equal))
+    return Sampling(differing, min(1.0, CONTEXT_ROWS / equal))
 
 
 def _result(request: Request, tallied: Tally, counts: Mapping[str, int], mode: str, reason: str, build: Build | None) -> Reconciliation:

@@ -8,8 +8,9 @@ from typing import Any
 import pyarrow as pa
 from pyspark.sql import DataFrame
 
-from engine.aggregates import LIMBS, ROW_COUNTS, Cells, Sampling, tally
+from engine.aggregates import ROW_COUNTS, Cells, Sampling, tally
 from engine.columns import ColumnPlan
+from engine.fingerprint import LIMBS
 from engine.frames import step_plan
 
 __all__ = ["Tally", "tallied"]

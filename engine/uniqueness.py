@@ -7,28 +7,17 @@ from pyspark.sql import functions as F
 
 from engine.fingerprint import PLACES
 from engine.frames import SideFrames
+from engine.ranges import KeySpan
 
-__all__ = ["DUPLICATES_MARK", "duplicate_keys", "duplicates_of_target_only", "is_unique", "rows_of_numbered", "uniqueness"]
+__all__ = ["DUPLICATES_MARK", "duplicate_keys", "duplicates_of_target_only", "is_unique", "key_span", "uniqueness"]
 
 DUPLICATES_MARK = -1
 
 
 def uniqueness(side: SideFrames) -> DataFrame:
-    """Return one row shaped like a bucket: `n` key rows, `h1_low` distinct keys (a lower bound is enough to tell uniqueness).
-
-    Reads the key columns only. Whole numbers set bits in words of 64, which for dense keys is a hundredth of a distinct count;
-    NULLs set none, so a table that has some is looked at again by `duplicate_keys`.
-    """
-    number = side.number()
-    if number is not None:
-        words = side.physical().select(number.alias("key"))
-        word = F.shiftright("key", 6).alias("word")
-        bit = F.call_function("shiftleft", F.lit(1).cast("bigint"), F.col("key").bitwiseAND(F.lit(63)).cast("int"))
-        grouped = words.groupBy(word).agg(F.bit_or(bit).alias("bits"), F.count(F.lit(1)).alias("n"))
-        summed = grouped.agg(F.sum("n").alias("n"), F.sum(F.bit_count("bits").cast("bigint")).alias("h1_low"))
-    else:
-        grouped = _keys_of(side).groupBy("k").agg(F.count(F.lit(1)).alias("n"))
-        summed = grouped.agg(F.sum("n").alias("n"), F.count(F.lit(1)).alias("h1_low"))
+    """Return one row shaped like a bucket: `n` key rows, `h1_low` distinct keys (a lower bound is enough to tell uniqueness)."""
+    grouped = _keys_of(side).groupBy("k").agg(F.count(F.lit(1)).alias("n"))
+    summed = grouped.agg(F.sum("n").alias("n"), F.count(F.lit(1)).alias("h1_low"))
     zero = F.lit(0).cast("bigint")
     return summed.select(
         F.lit(DUPLICATES_MARK).alias("bucket"),
@@ -39,6 +28,25 @@ def uniqueness(side: SideFrames) -> DataFrame:
     )
 
 
+def key_span(side: SideFrames) -> KeySpan | None:
+    """Return what the keys of a side are, all whole numbers; None where some are NULL.
+
+    Reads the key column only. Numbers set bits in words of 64, which for dense keys is a hundredth of a distinct count; one job.
+    """
+    number = side.number()
+    assert number is not None
+    word = F.shiftright("key", 6).alias("word")
+    bit = F.call_function("shiftleft", F.lit(1).cast("bigint"), F.col("key").bitwiseAND(F.lit(63)).cast("int"))
+    grouped = side.physical().select(number.alias("key")).groupBy(word).agg(F.bit_or(bit).alias("bits"), F.count(F.lit(1)).alias("n"))
+    texts = ("sum(n) AS n", "sum(bit_count(bits)) AS keys", "min(word) AS low", "max(word) AS high", "bool_or(word IS NULL) AS nulls")
+    row = grouped.agg(*(F.expr(text) for text in texts)).collect()[0]
+    if row["nulls"]:
+        return None
+    if not row["n"]:
+        return KeySpan(0, 0, 0, -1)
+    return KeySpan(row["n"], row["keys"], row["low"] << 6, (row["high"] << 6) + 63)
+
+
 def _keys_of(side: SideFrames) -> DataFrame:
     """Return the key hash of every row, under the key's normalisers where it has some."""
     if any(column.is_key and column.steps for column in side.plan.compared):
@@ -47,8 +55,9 @@ def _keys_of(side: SideFrames) -> DataFrame:
 
 
 def is_unique(side: SideFrames) -> bool:
-    row = uniqueness(side).collect()[0]
-    return (row.n or 0) == (row.h1_low or 0) or duplicate_keys(side) == 0
+    """Return whether no key has two rows; keys that are NULL count as one."""
+    span = None if side.number() is None else key_span(side)
+    return (span is not None and span.unique) or duplicate_keys(side) == 0
 
 
 def duplicate_keys(side: SideFrames) -> int:
@@ -58,17 +67,10 @@ def duplicate_keys(side: SideFrames) -> int:
 
 
 def duplicates_of_target_only(source: SideFrames, target: SideFrames) -> int:
+    """Return how many distinct keys have more than one row in the target and not in the source."""
     sides = [
         _keys_of(side).groupBy("k").agg(F.count(F.lit(1)).alias("n")).where(F.col("n") > 1).select("k", F.lit(side.on_source).alias("s"))
         for side in (source, target)
     ]
     keys = sides[0].unionAll(sides[1]).groupBy("k").agg(F.bool_or("s").alias("in_source"))
     return int(keys.where(~F.col("in_source")).agg(F.count(F.lit(1)).alias("n")).collect()[0]["n"])
-
-
-def rows_of_numbered(source: SideFrames, target: SideFrames) -> tuple[int, int] | None:
-    """Return the rows of two sides whose keys are whole numbers, unique on each side and never NULL; None where they are not."""
-    rows = {row["is_source"]: row for row in uniqueness(source).unionAll(uniqueness(target)).collect()}
-    if any((row["n"] or 0) != (row["h1_low"] or 0) for row in rows.values()):
-        return None
-    return rows[True]["n"] or 0, rows[False]["n"] or 0

@@ -201,7 +201,8 @@ class _Run:
             _store(difference_cells(found, plan), self.folder)
         self.progress("explaining")
         looked = time.perf_counter()
-        findings = [*opened[0].findings, *opened[1].findings, *findings_of(plan, sides, found)]
+        findings = [*opened[0].findings, *(one for one in opened[1].findings if one not in opened[0].findings)]
+        findings += findings_of(plan, sides, found)
         reasons = [*opened[0].blockers, *opened[1].blockers, *_unproven(plan, opened, found, contract)]
         reasons += [*opened[0].still_holds(), *opened[1].still_holds()]
         evidence = evidence_of(found, plan, [*opened[0].partition_columns, *opened[1].partition_columns])

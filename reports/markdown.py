@@ -19,6 +19,7 @@ from reports.summary import (
     equations,
     headline,
     ordered_columns,
+    seconds_taken,
     title,
 )
 
@@ -194,7 +195,7 @@ def _foot(data: ReportData) -> str:
         "inputs pinned" if pinned else "**inputs not pinned**",
         markdown_prose(claim.title),
         f"contract <code>{result.contract_sha256[:12]}</code>",
-        f"took {duration(data.duration_s or result.timings.get('total', 0.0))}",
+        f"took {duration(seconds_taken(data))}",
         f"Parity {markdown_prose(result.versions.get('parity', ''))}".rstrip(),
         f"exit code {result.exit_code}",
     ]

@@ -309,6 +309,12 @@ def test_i20_settings_of_the_writer_are_declared_and_told(spark: SparkSession, t
     assert "#" in told and ";" in told
 
 
+def test_what_both_sides_tell_is_said_once(spark: SparkSession, tmp_path: Path) -> None:
+    source, target = _csv(tmp_path, "id,v\n1,a\n", name="one"), _csv(tmp_path, "id,v\n1,a\n", name="other")
+    outcome = compare(source, target, keys=["id"])
+    assert [finding.class_ for finding in outcome.result.findings].count("csv_settings") == 1
+
+
 def test_n170_headers_in_two_orders_are_read_by_name(spark: SparkSession, tmp_path: Path) -> None:
     source = _csv(tmp_path, "id,v\n1,a\n", "v,id\nb,2\n")
     assert compare(source, spark.sql("SELECT * FROM VALUES (1, 'a'), (2, 'b') AS t(id, v)"), keys=["id"]).verdict == "PASS"

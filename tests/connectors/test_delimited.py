@@ -147,6 +147,16 @@ def test_settings_that_make_no_sense_are_refused(opened: Callable[..., OpenedTab
     assert caught.value.hint
 
 
+@pytest.mark.parametrize(
+    ("field", "told"),
+    [('""', False), ('"a"', False), ('"a""b"', True), ('"""a"', True), ('"a"""', True), ('""""', True), ('"a \\" b"', False)],
+)
+def test_doubled_quotes_are_told_where_quotes_are_escaped_otherwise(opened: Callable[..., OpenedTable], field: str, told: bool) -> None:
+    for line in (f"{field},1", f"1,{field}", f"1,{field}\r"):
+        table = opened(f"a,b\n{line}\n".encode(), escape="\\")
+        assert ("csv_doubled_quotes" in [f.class_ for f in table.findings]) == told, line
+
+
 @pytest.mark.shared_data
 def test_opens_real_airports(spark: SparkSession, shared_data: Path) -> None:
     columns = "airport_id,name,city,country,iata,icao,latitude,longitude,altitude,timezone,dst,tz,type,source"

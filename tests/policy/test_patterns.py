@@ -60,7 +60,7 @@ BAD = {
     "is_secret": ["hunter2", "token", "eyJ", ""],
     "is_passport": ["", "ABCDEFGH", "1"],
     "is_plate": ["ABC", "123", ""],
-    "holds_personal_data": ["", "4111111111111111", "order 1234567812345670", "@channel see a@b", "DE89 is a prefix"],
+    "holds_personal_data": ["", "4111111111111111", "-6.4111111111111111", "order 1234567812345670", "@channel see a@b", "DE89 is it"],
 }  # fmt: skip
 
 
