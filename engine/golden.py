@@ -16,9 +16,11 @@ from functools import lru_cache
 from importlib import resources
 from typing import Any
 
+import pyarrow as pa
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
+from pyspark.sql.pandas.types import to_arrow_schema
 
 from engine.canonical import physical
 from engine.hashing import HashedColumn
@@ -142,15 +144,15 @@ def spark_rows(spark: SparkSession, found: GoldenSet, rows: Sequence[GoldenRow] 
     """Return rows as a frame `i: int, c0, c1, …` of one partition, in stored form; see `hashed_columns`.
 
     Counted values travel as bigint: Python has no dates before year 1. `coalesce` keeps the optimizer from computing on the
-    driver, where nothing of what is to be proven would be used.
+    driver, where nothing of what is to be proven would be used. By Arrow, since a list of rows starts a Python worker for each job.
     """
     fields = [T.StructField(f"c{index}", _stored_type(kind)) for index, (_, kind) in enumerate(found.columns)]
     schema = T.StructType([T.StructField("i", T.IntegerType()), *fields])
-    data = [
-        (number, *(_stored(row.values[name], kind) for name, kind in found.columns))
-        for number, row in enumerate(found.rows if rows is None else rows)
-    ]
-    return spark.createDataFrame(data, schema, verifySchema=False).coalesce(1)
+    chosen = found.rows if rows is None else rows
+    columns = [[_stored(row.values[name], kind) for row in chosen] for name, kind in found.columns]
+    types = to_arrow_schema(schema)
+    arrays = [pa.array(values, field.type) for values, field in zip([list(range(len(chosen))), *columns], types, strict=True)]
+    return spark.createDataFrame(pa.Table.from_arrays(arrays, schema=types), schema).coalesce(1)
 
 
 def hashed_columns(found: GoldenSet) -> list[HashedColumn]:
@@ -179,7 +181,7 @@ def _typed(stored: Column, kind: T.DataType) -> Column:
 
 
 def _stored(value: Any, kind: T.DataType) -> Any:
-    """Return a value as `createDataFrame` takes it for a column."""
+    """Return a value as Arrow takes it for a column."""
     return value if isinstance(kind, (*_COUNTED, T.VariantType)) else _inner(value, kind)
 
 
@@ -195,15 +197,11 @@ def _inner(value: Any, kind: T.DataType) -> Any:
     if isinstance(kind, T.DayTimeIntervalType):
         return timedelta(microseconds=value)
     if isinstance(kind, T.BinaryType):
-        return bytearray(value)
+        return bytes(value)
     if isinstance(kind, T.ArrayType):
         return [_inner(element, kind.elementType) for element in value]
     if isinstance(kind, T.StructType):
-        return tuple(_inner(part, field.dataType) for part, field in zip(value, kind, strict=True))
+        return {field.name: _inner(part, field.dataType) for part, field in zip(value, kind, strict=True)}
     if isinstance(kind, T.MapType):
-        return {_hashable(_inner(key, kind.keyType)): _inner(item, kind.valueType) for key, item in value}
+        return [(_inner(key, kind.keyType), _inner(item, kind.valueType)) for key, item in value]
     return value
-
-
-def _hashable(key: Any) -> Any:
-    return bytes(key) if isinstance(key, bytearray) else key
