@@ -12,7 +12,7 @@ The arithmetic of the driver works on at most `BUCKETS + NULL_BUCKETS` rows per 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -50,7 +50,7 @@ LIMBS = ("h1_low", "h1_high", "h2_low", "h2_high")
 CONTEXT_ROWS = 400  # of each side, about
 _EVERY_16TH = 0x0001_0001_0001_0001  # slot
 _TRIED_AT_ONCE = 1 << 20
-_MOST_TRIPLES = 2_000  # buckets; with more of them, most hold more than three differences
+_MOST_TRIPLES = 4_000  # buckets; with more of them, most hold more than three differences
 
 Longs = npt.NDArray[np.int64]
 
@@ -195,25 +195,34 @@ def _named(sketch: Sketch, buckets: Longs, slots: int) -> Longs:
     """Return, per bucket, the bits of the slots where its differences lie if so many slots explain its sums, else all bits.
 
     Source:
-        Net weights d in slots x give power sums S_j = sum of d x^j, and with e_i the elementary symmetric polynomials of the slots
-        S_n - e_1 S_(n-1) + e_2 S_(n-2) - … = 0 (Newton; as in decoding Reed-Solomon codes). All choices of slots are tried.
+        Net weights d in slots x give power sums S_j = sum of d x^j. The product of (z - x) over all slots but the last, as a
+        recurrence on them, leaves T_j = S_(j+n-1) - e_1 S_(j+n-2) + …, which is a geometric series whose ratio is the last slot
+        (Newton; as in decoding Reed-Solomon codes). All choices of the others are tried.
     """
-    choices = np.array(list(combinations(range(_SLOTS), slots)), dtype=np.int64)
+    tried = list(combinations(range(_SLOTS), slots - 1))
+    choices = np.array(tried, dtype=np.int64).reshape(len(tried), slots - 1)
     coefficients = np.ones((len(choices), 1), dtype=np.int64)  # of the product of (z - x), highest power first
-    for place in range(slots):
+    for place in range(slots - 1):
         shifted = coefficients * -choices[:, place : place + 1]
         coefficients = np.pad(coefficients, ((0, 0), (0, 1))) + np.pad(shifted, ((0, 0), (1, 0)))
-    words = np.left_shift(np.uint64(1), choices.astype(np.uint64)).sum(axis=1, dtype=np.uint64).astype(np.int64)
+    words = np.left_shift(np.uint64(1), choices.astype(np.uint64)).sum(axis=1, dtype=np.uint64)
+    lowest = choices[:, -1:] + 1 if slots > 1 else np.zeros((1, 1), dtype=np.int64)  # of the last slot
     sums = np.stack([sketch.sums[1], *sketch.places])[:, buckets]
     found = np.full(buckets.size, _ALL_SLOTS, dtype=np.int64)
     step = max(1, _TRIED_AT_ONCE // len(choices))
     for begin in range(0, buckets.size, step):
         some = sums[:, begin : begin + step]
-        fits = np.ones((len(choices), some.shape[1]), dtype=np.bool_)
-        for lowest in range(len(sums) - slots):
-            fits &= coefficients @ some[lowest : lowest + slots + 1][::-1] == 0
+        series = [coefficients @ some[j : j + slots][::-1] for j in range(len(sums) - slots + 1)]
+        there = series[0] != 0
+        ratio = np.divide(series[1], series[0], out=np.full(there.shape, -1.0), where=there)
+        fits = there & (ratio > lowest - 0.5) & (ratio < _SLOTS - 0.5)
+        last = np.where(fits, np.rint(ratio), 0.0).astype(np.int64)
+        for one, following in pairwise(series):
+            fits &= following == last * one
         certain = (fits.sum(axis=0) == 1) & (some[0] != 0)
-        found[begin : begin + step][certain] = words[fits.argmax(axis=0)][certain]
+        chosen, columns = fits.argmax(axis=0)[certain], np.flatnonzero(certain)
+        bits = words[chosen] | np.left_shift(np.uint64(1), last[chosen, columns].astype(np.uint64))
+        found[begin : begin + step][certain] = bits.astype(np.int64)
     return found
 
 

@@ -23,11 +23,12 @@ def _single() -> list[Column]:
     return [F.expr(text) for text in ("1L AS copies", "false AS both", "false AS duplicate_source", "false AS duplicate_target")]
 
 
-def join_unique(source: DataFrame, target: DataFrame, keys: Sequence[str]) -> DataFrame:
+def join_unique(source: DataFrame, target: DataFrame, keys: Sequence[str], kept: Column | None = None) -> DataFrame:
     """Return the pairs of two sides whose keys are unique, NULLs included.
 
     Args:
         keys: fields of `v` that make the key; compared by value, so that a collision of `k` cannot pair two keys.
+        kept: which pairs of equal rows are wanted; None: all.
 
     Returns:
         One row per key. Cost: one shuffle of each side on `k`, and a sort that spills where memory is short.
@@ -37,7 +38,8 @@ def join_unique(source: DataFrame, target: DataFrame, keys: Sequence[str]) -> Da
     for name in keys:
         same = same & F.col("s").getField(name).eqNullSafe(F.col("t").getField(name))
     joined = ours.join(theirs, same, "full_outer")
-    return joined.select("s", "t", F.coalesce("k_s", "k_t").alias("k"), "h1s", "h2s", "h1t", "h2t", *_single())
+    pairs = joined.select("s", "t", F.coalesce("k_s", "k_t").alias("k"), "h1s", "h2s", "h1t", "h2t", *_single())
+    return pairs if kept is None else pairs.where(~F.expr("h1s <=> h1t AND h2s <=> h2t") | kept)
 
 
 def join_on_number(source: DataFrame, target: DataFrame) -> DataFrame:

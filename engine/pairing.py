@@ -59,9 +59,10 @@ def few(request: Request, mask: Longs, sampling: Sampling, *, unique: bool) -> B
     """Return how to pair the rows that a mask wants; `unique`: both sides' keys are, and no rule works on them."""
 
     def build(raw: bool, with_matched: bool) -> DataFrame:
+        kept = is_context(sampling)
         if unique:
-            return joined(request, mask, raw=raw)
-        return matched_up(request, mask, raw=raw, with_matched=with_matched, kept=is_context(sampling))
+            return joined(request, mask, kept if with_matched else F.lit(False), raw=raw)
+        return matched_up(request, mask, raw=raw, with_matched=with_matched, kept=kept)
 
     return build
 
@@ -80,9 +81,9 @@ def many(request: Request, sketch: Sketch, unique: bool) -> Build:
     return build
 
 
-def joined(request: Request, mask: Longs | None, *, raw: bool) -> DataFrame:
-    """Return the pairs of rows (None: all) whose keys are unique on both sides."""
-    return join_unique(*_candidates(request, mask, raw=raw), key_fields(request))
+def joined(request: Request, mask: Longs | None, kept: Column | None = None, *, raw: bool) -> DataFrame:
+    """Return the pairs of rows (mask None: all) whose keys are unique on both sides; `kept` as in `engine.keydiff.join_unique`."""
+    return join_unique(*_candidates(request, mask, raw=raw), key_fields(request), kept)
 
 
 def matched_up(request: Request, mask: Longs | None, *, raw: bool, with_matched: bool, kept: Column | None = None) -> DataFrame:

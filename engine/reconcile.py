@@ -60,10 +60,12 @@ __all__ = ["Progress", "Reconciliation", "Request", "reconcile"]
 
 Progress = Callable[[str], None]
 Longs = npt.NDArray[np.int64]
+Payloads = list[dict[str, Any]]
 
 _SMALL_FETCH_ROWS = 1_500_000  # both sides; beyond it reading twice costs more than moving everything once
 _MANY_PER_BUCKET = 1.5  # with more differences, most buckets hold several, and the sketch names too few of them
 _SAMPLE_ROWS = 4_000
+_SURE_SHARE = 0.25  # of rows that differ; with less, a wrong guess could bring more than four times the sample
 _CROWDED_ROWS = 100_000  # of a bucket
 _EVERY_FOURTH = 0x1111_1111_1111_1111  # slot
 
@@ -172,7 +174,7 @@ def _funnel(request: Request, probe: Probe, clock: _Clock, progress: Progress) -
         rows = _countable(request, clock, progress)
         if rows is not None:
             reason = f"many differences: {probe.differing:,} of the first {probe.shared:,} rows differ, so all rows are paired at once"
-            return _joined(request, rows, reason, clock)
+            return _joined(request, rows, probe.share, reason, clock)
     progress("fingerprints")
     sketch, unique = clock.measure("fingerprints", lambda: _sketch(request))
     duplicates = _duplicates(request, unique, clock)
@@ -193,7 +195,7 @@ def _funnel(request: Request, probe: Probe, clock: _Clock, progress: Progress) -
         reason = f"many differences: about {fetched:,} of {total:,} rows had to be paired to find them all"
         rows = _countable(request, clock, progress)
         if rows is not None:
-            return _joined(request, rows, reason, clock)
+            return _joined(request, rows, 0.0, reason, clock)
         mode, (tallied, build) = "join", _crowded(request, sketch, duplicates == 0, clock)
     if not _proven(sketch, tallied):
         raise EngineError(
@@ -248,27 +250,41 @@ def _crowded(request: Request, sketch: Sketch, source_unique: bool, clock: _Cloc
     expected = sketch.expected_differences(chosen) * fetched / max(int(rows[chosen].sum()), 1)
     share = min(1.0, _SAMPLE_ROWS / max(1.0, min(expected, fetched)))
     alone = bool((rows[chosen] > _CROWDED_ROWS).any())
-    _sample(request, found, mask, share, unique=unique and not is_ruled(request), alone=alone, clock=clock)
+    joins = unique and not is_ruled(request)
+    found.sample, found.context = clock.measure("sample", lambda: _sample(request, mask, share, unique=joins, alone=alone))
     if request.keyed and not unique:
         found.rows["duplicate_only_target"] = clock.measure("duplicates", lambda: duplicates_of_target_only(request.source, request.target))
     return found, build
 
 
-def _joined(request: Request, rows: tuple[int, int], reason: str, clock: _Clock) -> Reconciliation:
+def _joined(request: Request, rows: tuple[int, int], share: float, reason: str, clock: _Clock) -> Reconciliation:
     """Pair all rows of two sides by a key that is one whole number, unique on both and never NULL; they are compared value by value.
 
     Proof: the classes add up to the rows of both sides, counted apart.
+
+    Args:
+        share: of rows that probably differ; where it is large, values are sampled beside, from as many rows as hold enough of them.
     """
-    pairs = join_on_number(request.source.compact(), request.target.compact())
-    found = clock.measure("differences", lambda: tallied(pairs, request.plan, None))
-    counts = _conserved(found, rows)
+
+    def sample(differing: float) -> tuple[Payloads, Payloads]:
+        buckets, rows_each = evenly(np.arange(BUCKETS, dtype=np.int64)), np.full(BUCKETS, sum(rows) / BUCKETS)
+        return _sample(request, _mask_of(buckets, rows_each, max(differing / BUCKETS, 1e-3), spread=True), unique=True)
+
+    early = share >= _SURE_SHARE
+    with ThreadPoolExecutor(1) as beside:
+        if early:
+            waiting = beside.submit(inheritable_thread_target(request.source.rows.sparkSession)(sample), share * min(rows))
+        pairs = join_on_number(request.source.compact(), request.target.compact())
+        found = clock.measure("differences", lambda: tallied(pairs, request.plan, None))
+        counts = _conserved(found, rows)
+        if early:
+            found.sample, found.context = clock.measure("sample", waiting.result)
     differing = sum(counts[name] for name in ("changed", "missing", "extra", "matched_by_rule"))
-    buckets, rows_each = evenly(np.arange(BUCKETS, dtype=np.int64)), np.full(BUCKETS, sum(rows) / BUCKETS)
-    mask = _mask_of(buckets, rows_each, max(differing / BUCKETS, 1e-3), spread=True)
-    _sample(request, found, mask, unique=True, clock=clock)
+    if len(found.sample) < min(differing, _SAMPLE_ROWS // 4):
+        found.sample, found.context = clock.measure("sample", lambda: sample(differing))
 
     def build(raw: bool, with_matched: bool) -> DataFrame:
-        return joined(request, None, raw=raw)
+        return joined(request, None, None if with_matched else F.lit(False), raw=raw)
 
     return _result(request, found, {**counts, "duplicate_keys": 0, "null_keys": 0}, "join", reason, build)
 
@@ -287,8 +303,8 @@ def _conserved(found: Tally, rows: tuple[int, int]) -> dict[str, int]:
     return {"source_rows": rows[0], "target_rows": rows[1], **counts}
 
 
-def _sample(request: Request, found: Tally, mask: Longs, share: float = 1.0, *, unique: bool, alone: bool = False, clock: _Clock) -> None:
-    """Add the values of the rows that a mask wants to a tally that has none.
+def _sample(request: Request, mask: Longs, share: float = 1.0, *, unique: bool, alone: bool = False) -> tuple[Payloads, Payloads]:
+    """Return the values of the rows that a mask wants, differing and equal ones.
 
     Args:
         share: of the differing rows.
@@ -296,8 +312,8 @@ def _sample(request: Request, found: Tally, mask: Longs, share: float = 1.0, *, 
     """
     wanted = Sampling(share, min(1.0, 2 * CONTEXT_ROWS / _SAMPLE_ROWS))
     build = few(request, mask, wanted, unique=unique)
-    seen = clock.measure("sample", lambda: tallied(build(False, not alone), request.plan, wanted))
-    found.sample, found.context = seen.sample, seen.context
+    seen = tallied(build(False, not alone), request.plan, wanted)
+    return seen.sample, seen.context
 
 
 def _tally(request: Request, build: Build, sampling: Sampling | None) -> Tally:

@@ -24,14 +24,14 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from jobs.jars import configuration, java_launcher, present_jars
-from jobs.settings import FIXED_BY_THE_JVM, IS_READ_BY_LAZY_PLANS, JVM_ZONE, PINNED, SET_BY_DOORS, is_utc, same_value
+from jobs.settings import COMPILE_LONG_METHODS, FIXED_BY_THE_JVM, IS_READ_BY_LAZY_PLANS, JVM_ZONE, PINNED, SET_BY_DOORS, is_utc, same_value
 from schemas.canonical_json import sha256_of
 from schemas.errors import ConfigError, EngineError, SessionError
 
 __all__ = ["SessionEvidence", "build_session", "pinned", "still_pinned"]
 
 _LOG = logging.getLogger(__name__)
-_JVM_OPTIONS = f"-Duser.timezone={JVM_ZONE} -Dfile.encoding=UTF-8 -Duser.language=en -Duser.country=US"
+_JVM_OPTIONS = f"-Duser.timezone={JVM_ZONE} -Dfile.encoding=UTF-8 -Duser.language=en -Duser.country=US {COMPILE_LONG_METHODS}"
 _CONNECT_PORT = 15002
 _PATIENCE_S = 10
 _PROXIES = ("grpc_proxy", "https_proxy", "http_proxy")

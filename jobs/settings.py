@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
-__all__ = ["FIXED_BY_THE_JVM", "IS_READ_BY_LAZY_PLANS", "JVM_ZONE", "PINNED", "SET_BY_DOORS", "is_utc", "same_value"]
+__all__ = [
+    "COMPILE_LONG_METHODS",
+    "FIXED_BY_THE_JVM",
+    "IS_READ_BY_LAZY_PLANS",
+    "JVM_ZONE",
+    "PINNED",
+    "SET_BY_DOORS",
+    "is_utc",
+    "same_value",
+]
 
 JVM_ZONE = "UTC"
 
 # Hive SerDes, ORC, INT96 and JDBC go through java.sql.Timestamp, which asks the machine for its zone (CASES F8).
 FIXED_BY_THE_JVM = ("spark.driver.extraJavaOptions", "spark.executor.extraJavaOptions")
+
+# Comparing many columns makes methods of more than 8,000 bytes, which Java else interprets: three times slower.
+COMPILE_LONG_METHODS = "-XX:-DontCompileHugeMethods"
 
 _NAMES_OF_UTC = frozenset(("UTC", "UCT", "GMT", "GMT0", "GMT+0", "GMT-0", "GREENWICH", "UNIVERSAL", "ZULU", "Z"))
 

@@ -136,7 +136,7 @@ def test_sides_of_another_kind(sides: tuple[DataFrame, DataFrame], wrong: Any) -
 def test_phases_are_told_in_order(sides: tuple[DataFrame, DataFrame]) -> None:
     told: list[str] = []
     compare(*sides, keys=["id"], progress=told.append)
-    assert told == ["canary", "opening", "fingerprints", "differences", "explaining"]
+    assert told == ["canary", "opening", "first rows", "fingerprints", "differences", "explaining"]
 
 
 def test_the_callers_settings_are_left_alone(spark: SparkSession, sides: tuple[DataFrame, DataFrame]) -> None:

@@ -13,7 +13,7 @@ from pyspark.sql import SparkSession
 
 from jobs.jars import configuration, missing_jars
 from jobs.session import build_session, pinned
-from jobs.settings import FIXED_BY_THE_JVM, PINNED, is_utc, same_value
+from jobs.settings import COMPILE_LONG_METHODS, FIXED_BY_THE_JVM, PINNED, is_utc, same_value
 from schemas.canonical_json import sha256_of
 from schemas.errors import ConfigError, SessionError
 
@@ -232,7 +232,10 @@ def test_delta_and_iceberg_are_known_to_a_local_session(spark: SparkSession) -> 
 @pytest.mark.parametrize("name", ["spark-defaults-emr.conf", "spark-defaults-databricks.conf"])
 def test_the_files_for_managed_clusters_say_what_is_pinned(name: str) -> None:
     lines = [line.split(None, 1) for line in configuration(name).splitlines() if line and not line.startswith("#")]
-    assert {key: value.strip() for key, value in lines} == {**dict.fromkeys(FIXED_BY_THE_JVM, "-Duser.timezone=UTC"), **PINNED}
+    assert {key: value.strip() for key, value in lines} == {
+        **dict.fromkeys(FIXED_BY_THE_JVM, f"-Duser.timezone=UTC {COMPILE_LONG_METHODS}"),
+        **PINNED,
+    }
 
 
 def test_nothing_that_tunes_is_pinned() -> None:
