@@ -20,7 +20,7 @@ from engine.columns import ColumnPlan, ComparedColumn
 from engine.fingerprint import LIMBS
 from engine.parsing import PARSED_TEXT, PARSED_VALUE
 
-__all__ = ["ROW_COUNTS", "SAMPLE_CHARACTERS", "Cells", "Sampling", "classified", "is_context", "native", "tally"]
+__all__ = ["ROW_COUNTS", "SAMPLE_CHARACTERS", "Cells", "Sampling", "classified", "is_context", "listing", "native", "tally"]
 
 SAMPLE_CHARACTERS = 4000
 ROW_COUNTS = ("matched", "matched_by_rule", "changed", "missing", "extra", "multiplicity", "duplicate_keys", "duplicate_only_target")
@@ -153,19 +153,45 @@ def _is_within(share: float, *identity: str) -> Column:
     return F.pmod(F.xxhash64(*identity), F.lit(_SAMPLE_RANGE)) < F.lit(round(share * _SAMPLE_RANGE))
 
 
+def listing(pairs: DataFrame, cells: Cells, sampling: Sampling) -> DataFrame:
+    """Return the pairs that differ, and a few equal ones, one by one: where they are few, less to compile and to shuffle than `tally`.
+
+    Args:
+        pairs: of unique keys; equal ones are all in the sample.
+
+    Returns:
+        One row per pair: `row_class: string`, `k h1s h2s h1t h2t: bigint`, `both: boolean`, `copies: bigint`, `x<i>: int` the code of
+        each cell, `a<i>` and `d<i>: double` its absolute and relative delta, `chosen: boolean`, and of chosen ones `s t: struct` with
+        the values. Narrow.
+    """
+    rows = classified(pairs, cells)
+    distances = [
+        distance.alias(f"{name}{view.position}")
+        for view in cells.views
+        for name, distance in zip("ad", deltas(view), strict=True)
+        if distance is not None
+    ]
+    facts = ("row_class", "k", "both", "copies", "h1s", "h2s", "h1t", "h2t", *(f"x{view.position}" for view in cells.views))
+    chosen = _is_chosen(sampling)
+    values = [F.when(chosen, _values(cells, name)).alias(name) for name in ("s", "t")]
+    return rows.select(*facts, *distances, chosen.alias("chosen"), *values)
+
+
+def _is_chosen(sampling: Sampling) -> Column:
+    equal = F.col("row_class") == F.lit("matched")
+    return F.when(equal, is_context(sampling)).otherwise(_is_within(sampling.differing, "k", "h1s", "h1t"))
+
+
+def _values(cells: Cells, side: str) -> Column:
+    """Return the values of one side of a pair; every field is nullable, since pyarrow refuses NULL structs whose fields are not."""
+    present = F.col(side).isNotNull()
+    parts = [F.when(present, native(F.col(side).getField(f"c{i}"), column)).alias(f"c{i}") for i, column in enumerate(cells.plan.compared)]
+    return F.when(present, F.struct(*parts))
+
+
 def _payload(cells: Cells, sampling: Sampling) -> Column:
     """Return the values of a sampled pair as a struct, NULL for the others."""
-    equal = F.col("row_class") == F.lit("matched")
-    chosen = F.when(equal, is_context(sampling)).otherwise(_is_within(sampling.differing, "k", "h1s", "h1t"))
-
-    def side(name: str) -> Column:
-        present = F.col(name).isNotNull()
-        parts = [
-            F.when(present, native(F.col(name).getField(f"c{i}"), column)).alias(f"c{i}") for i, column in enumerate(cells.plan.compared)
-        ]
-        return F.when(present, F.struct(*parts)).alias(name)
-
-    # pyarrow refuses NULL structs whose fields are declared not null, so every field is made nullable
+    chosen = _is_chosen(sampling)
     facts = [F.when(chosen, F.col(name)).alias(name) for name in ("row_class", "k", "both", "copies", "h1s", "h1t")]
     codes = F.when(chosen, F.array(*(F.col(f"x{view.position}") for view in cells.views))).alias("codes")
-    return F.when(chosen, F.struct(*facts, codes, side("s"), side("t")))
+    return F.when(chosen, F.struct(*facts, codes, *(_values(cells, side).alias(side) for side in ("s", "t"))))

@@ -45,7 +45,7 @@ from engine.keydiff import join_on_number
 from engine.pairing import Build, Request, few, is_numbered, is_ruled, joined, many, matched_up
 from engine.probe import Probe, probed
 from engine.ranges import KeySpan
-from engine.tallies import Tally, tallied
+from engine.tallies import Tally, listed, tallied
 from engine.uniqueness import (
     DUPLICATES_MARK,
     duplicate_keys,
@@ -65,7 +65,9 @@ Payloads = list[dict[str, Any]]
 _SMALL_FETCH_ROWS = 1_500_000  # both sides; beyond it reading twice costs more than moving everything once
 _MANY_PER_BUCKET = 1.5  # with more differences, most buckets hold several, and the sketch names too few of them
 _SAMPLE_ROWS = 4_000
-_SURE_SHARE = 0.25  # of rows that differ; with less, a wrong guess could bring more than four times the sample
+_LISTED_ROWS = 40_000  # that differ, brought here one by one: some 20 MB of columns, of which only the sample becomes Python objects
+_SAMPLED_KEYS = 6_000  # at least, where all rows are paired
+_SURE_SHARE = 0.4  # of rows that differ, such that so many keys are enough
 _CROWDED_ROWS = 100_000  # of a bucket
 _EVERY_FOURTH = 0x1111_1111_1111_1111  # slot
 
@@ -173,8 +175,7 @@ def _funnel(request: Request, probe: Probe, clock: _Clock, progress: Progress) -
     if span is not None and probe.share * span.rows > _MANY_PER_BUCKET * BUCKETS:
         rows = _countable(request, clock, progress)
         if rows is not None:
-            reason = f"many differences: {probe.differing:,} of the first {probe.shared:,} rows differ, so all rows are paired at once"
-            return _joined(request, rows, probe.share, reason, clock)
+            return _joined(request, rows, probe.share, clock)
     progress("fingerprints")
     sketch, unique = clock.measure("fingerprints", lambda: _sketch(request))
     duplicates = _duplicates(request, unique, clock)
@@ -195,7 +196,7 @@ def _funnel(request: Request, probe: Probe, clock: _Clock, progress: Progress) -
         reason = f"many differences: about {fetched:,} of {total:,} rows had to be paired to find them all"
         rows = _countable(request, clock, progress)
         if rows is not None:
-            return _joined(request, rows, 0.0, reason, clock)
+            return _joined(request, rows, 0.0, clock)
         mode, (tallied, build) = "join", _crowded(request, sketch, duplicates == 0, clock)
     if not _proven(sketch, tallied):
         raise EngineError(
@@ -227,7 +228,8 @@ def _settled(request: Request, sketch: Sketch, mask: Longs, source_unique: bool,
     for by_join, whole in [*([(True, False)] if unique else []), (False, False), (False, True)]:
         wanted, near = (fetch_mask(sketch, whole=sketch.differs), replace(request, span=None)) if whole else (mask, request)
         build = few(near, wanted, sampling, unique=by_join)
-        found = clock.measure("differences", partial(_tally, request, build, sampling))
+        few_to_list = by_join and sketch.expected_differences() <= _LISTED_ROWS
+        found = clock.measure("differences", partial(_tally, request, build, sampling, listing=few_to_list))
         if _proven(sketch, found):
             break
     if request.keyed and (sketch.null_key_rows or any(column.steps for column in request.plan.key_columns)):
@@ -244,7 +246,7 @@ def _crowded(request: Request, sketch: Sketch, source_unique: bool, clock: _Cloc
     rows = sketch.source_rows + sketch.target_rows
     differing = evenly(np.flatnonzero(sketch.differs))
     differing = differing[np.argsort(rows[differing] > _CROWDED_ROWS, kind="stable")]  # one key may hold half of all rows
-    mask = _mask_of(differing, rows[differing], max(sketch.expected_differences() / max(differing.size, 1), 1.0), spread=unique)
+    mask = _mask_of(differing, rows[differing], _SAMPLE_ROWS / max(sketch.expected_differences(), _SAMPLE_ROWS), spread=unique)
     chosen = np.flatnonzero(mask)
     fetched = fetched_rows(sketch, mask)
     expected = sketch.expected_differences(chosen) * fetched / max(int(rows[chosen].sum()), 1)
@@ -257,35 +259,44 @@ def _crowded(request: Request, sketch: Sketch, source_unique: bool, clock: _Cloc
     return found, build
 
 
-def _joined(request: Request, rows: tuple[int, int], share: float, reason: str, clock: _Clock) -> Reconciliation:
+def _joined(request: Request, rows: tuple[int, int], share: float, clock: _Clock) -> Reconciliation:
     """Pair all rows of two sides by a key that is one whole number, unique on both and never NULL; they are compared value by value.
 
-    Proof: the classes add up to the rows of both sides, counted apart.
+    Proof: the classes add up to the rows of both sides, counted apart. Some rows were seen to differ, so some must.
 
     Args:
-        share: of rows that probably differ; where it is large, values are sampled beside, from as many rows as hold enough of them.
+        share: of rows that differ, as the first rows suggest; where it is large, values are sampled beside. What is sampled depends
+            on what differs, not on the guess.
     """
+    few_enough = _SAMPLED_KEYS / max(min(rows), 1)
 
-    def sample(differing: float) -> tuple[Payloads, Payloads]:
+    def sample(keys: float) -> tuple[Payloads, Payloads]:
         buckets, rows_each = evenly(np.arange(BUCKETS, dtype=np.int64)), np.full(BUCKETS, sum(rows) / BUCKETS)
-        return _sample(request, _mask_of(buckets, rows_each, max(differing / BUCKETS, 1e-3), spread=True), unique=True)
+        return _sample(request, _mask_of(buckets, rows_each, keys, spread=True), unique=True)
 
     early = share >= _SURE_SHARE
     with ThreadPoolExecutor(1) as beside:
         if early:
-            waiting = beside.submit(inheritable_thread_target(request.source.rows.sparkSession)(sample), share * min(rows))
+            waiting = beside.submit(inheritable_thread_target(request.source.rows.sparkSession)(sample), few_enough)
         pairs = join_on_number(request.source.compact(), request.target.compact())
         found = clock.measure("differences", lambda: tallied(pairs, request.plan, None))
         counts = _conserved(found, rows)
-        if early:
-            found.sample, found.context = clock.measure("sample", waiting.result)
+        sampled = clock.measure("sample", waiting.result) if early else None
     differing = sum(counts[name] for name in ("changed", "missing", "extra", "matched_by_rule"))
-    if len(found.sample) < min(differing, _SAMPLE_ROWS // 4):
-        found.sample, found.context = clock.measure("sample", lambda: sample(differing))
+    if not differing:
+        raise EngineError(
+            "Rows that were seen to differ are equal when all are paired; no verdict is given.",
+            hint="If the inputs did not change during the run, this is a fault of Spark or Parity: please report it.",
+        )
+    keys = max(few_enough, min(1.0, _SAMPLE_ROWS / 2 / differing))
+    if sampled is None or keys > few_enough:
+        sampled = clock.measure("sample", lambda: sample(keys))
+    found.sample, found.context = sampled
 
     def build(raw: bool, with_matched: bool) -> DataFrame:
         return joined(request, None, None if with_matched else F.lit(False), raw=raw)
 
+    reason = "many differences: all rows were paired at once, and compared value by value"
     return _result(request, found, {**counts, "duplicate_keys": 0, "null_keys": 0}, "join", reason, build)
 
 
@@ -312,12 +323,16 @@ def _sample(request: Request, mask: Longs, share: float = 1.0, *, unique: bool, 
     """
     wanted = Sampling(share, min(1.0, 2 * CONTEXT_ROWS / _SAMPLE_ROWS))
     build = few(request, mask, wanted, unique=unique)
-    seen = tallied(build(False, not alone), request.plan, wanted)
+    pairs = build(False, not alone)
+    seen = listed(pairs, request.plan, wanted) if unique else tallied(pairs, request.plan, wanted)
     return seen.sample, seen.context
 
 
-def _tally(request: Request, build: Build, sampling: Sampling | None) -> Tally:
-    return tallied(build(False, True), request.plan, sampling)
+def _tally(request: Request, build: Build, sampling: Sampling | None, *, listing: bool = False) -> Tally:
+    pairs = build(False, True)
+    if listing and sampling is not None:
+        return listed(pairs, request.plan, sampling)
+    return tallied(pairs, request.plan, sampling)
 
 
 # -- one pass ----------------------------------------------------------------------------------------------------------
@@ -404,16 +419,16 @@ def _refusals(request: Request, clock: _Clock, progress: Progress) -> dict[tuple
 # -- records -----------------------------------------------------------------------------------------------------------
 
 
-def _mask_of(buckets: Longs, rows: npt.NDArray[Any], differing: float, *, spread: bool) -> Longs:
-    """Return the mask of the first buckets that hold about the wanted number of differing rows.
+def _mask_of(buckets: Longs, rows: npt.NDArray[Any], share: float, *, spread: bool) -> Longs:
+    """Return the mask of the first buckets.
 
     Args:
         buckets: in an order of which each beginning is a fair sample of the keys.
         rows: of both sides per bucket, in that order.
-        differing: rows per bucket, about.
+        share: of the buckets that is wanted; fewer where they hold too many rows.
         spread: take a quarter of each of four times as many, for a sample from more places of the table; where keys are unique.
     """
-    enough = min(int(_SAMPLE_ROWS / differing) + 1, int(np.searchsorted(np.cumsum(rows), _SMALL_FETCH_ROWS)) + 1)
+    enough = min(int(share * buckets.size) + 1, int(np.searchsorted(np.cumsum(rows), _SMALL_FETCH_ROWS)) + 1)
     mask = np.zeros(BUCKETS + NULL_BUCKETS, dtype=np.int64)
     if spread and 4 * enough <= buckets.size:
         mask[buckets[: 4 * enough]] = _EVERY_FOURTH

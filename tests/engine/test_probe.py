@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import pytest
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 
 import engine.reconcile
 from engine.columns import Side, plan_columns
@@ -14,6 +15,7 @@ from engine.frames import SideFrames
 from engine.probe import Probe, probed
 from engine.reconcile import Request, reconcile
 from schemas.contract import Contract
+from schemas.errors import EngineError
 
 _ROWS = 3_000
 
@@ -57,7 +59,7 @@ def test_both_ways_give_the_same_answer(spark: SparkSession, monkeypatch: pytest
     monkeypatch.setattr(engine.reconcile, "_MANY_PER_BUCKET", 0.001)
     at_once = reconcile(_request(_source(spark), _target(spark), {"price": "abs:0.3"}))
     assert (by_sketch.mode, at_once.mode) == ("sketch", "join")
-    assert "first" in at_once.reason
+    assert "at once" in at_once.reason
     changed = sum(1 for i in range(10, _ROWS) if i % 2 == 0 or i % 5 == 0)
     assert dict(at_once.counts) == dict(by_sketch.counts)
     assert at_once.counts["changed"] == changed
@@ -90,3 +92,13 @@ def test_texts_that_collide_in_xxh64_are_told_apart_when_joined_at_once(spark: S
     found = reconcile(_request(ours, theirs))
     assert found.mode == "join"
     assert sorted(count for count, _, _ in found.cells.values()) == [1, _ROWS // 2]
+
+
+def test_a_join_that_finds_nothing_contradicts_the_first_rows(spark: SparkSession, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine.reconcile, "_MANY_PER_BUCKET", 0.001)
+    join = engine.reconcile.join_on_number
+    monkeypatch.setattr(engine.reconcile, "join_on_number", lambda source, target: join(source, source))
+    same_keys = _target(spark).withColumn("id", F.col("id") - 10).where(f"id < {_ROWS}")
+    target = same_keys.unionByName(_source(spark).join(same_keys, "id", "left_anti"))
+    with pytest.raises(EngineError, match="seen to differ"):
+        reconcile(_request(_source(spark).orderBy("id"), target.orderBy("id")))
