@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
@@ -43,6 +43,11 @@ class Request:
         """Return the request with buckets that are ranges of the key, where these keys lie close enough together."""
         spacing = span.spacing(BUCKETS)
         return replace(self, source=self.source.spaced(spacing), target=self.target.spaced(spacing), span=span)
+
+    @property
+    def session(self) -> SparkSession:
+        """The session that both sides belong to."""
+        return self.source.rows.sparkSession
 
     @property
     def plan(self) -> ColumnPlan:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pyspark import inheritable_thread_target
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, Row
 
 from engine.frames import SideFrames
 
-__all__ = ["Probe", "probed"]
+__all__ = ["Probe", "first_rows", "probe_of"]
 
 _ROWS = 2_048
 _FEWEST_SHARED = 256
@@ -39,20 +38,19 @@ class Probe:
         return self.differing / self.shared
 
 
-def probed(source: SideFrames, target: SideFrames) -> Probe:
-    """Return what the first 2,048 rows of each side show. Cost: two small jobs, of one task each where a scan feeds them."""
-    heads = _head(source), _head(target)
-    with ThreadPoolExecutor(1) as beside:
-        waiting = beside.submit(inheritable_thread_target(target.rows.sparkSession)(heads[1].collect))
-        ours = heads[0].collect()
-        theirs = waiting.result()
-    width = len(source.plan.compared)
+def first_rows(side: SideFrames) -> DataFrame:
+    """Return the first 2,048 rows of a side as `k h1 f0 f1 …: bigint`, hashes of key, row and values. Narrow but for the limit."""
+    hashes = [hashed.alias(f"f{index}") for index, hashed in enumerate(side.value_hashes())]
+    return side.fingerprinted().select("k", "h1", *hashes).limit(_ROWS)
+
+
+def probe_of(ours: Sequence[Row], theirs: Sequence[Row], width: int) -> Probe:
+    """Return what the first rows of source and target show.
+
+    Args:
+        width: number of compared columns.
+    """
     constant = tuple(len({row[f"f{index}"] for row in (*ours, *theirs)}) == 1 for index in range(width))
     there = {row["k"]: row["h1"] for row in theirs}
     shared = [(row["h1"], there[row["k"]]) for row in ours if row["k"] in there]
     return Probe(len(shared), sum(one != other for one, other in shared), constant)
-
-
-def _head(side: SideFrames) -> DataFrame:
-    hashes = [hashed.alias(f"f{index}") for index, hashed in enumerate(side.value_hashes())]
-    return side.fingerprinted().select("k", "h1", *hashes).limit(_ROWS)

@@ -27,7 +27,7 @@ from pyspark import inheritable_thread_target
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from engine.aggregates import Sampling
+from engine.aggregates import Sampling, listing, tally
 from engine.fingerprint import (
     BUCKETS,
     CONTEXT_ROWS,
@@ -41,19 +41,13 @@ from engine.fingerprint import (
     sketch_side,
     subtract,
 )
+from engine.frames import SideFrames
 from engine.keydiff import join_on_number
 from engine.pairing import Build, Request, few, is_numbered, is_ruled, joined, many, matched_up
-from engine.probe import Probe, probed
+from engine.probe import Probe, first_rows, probe_of
 from engine.ranges import KeySpan
-from engine.tallies import Tally, listed, tallied
-from engine.uniqueness import (
-    DUPLICATES_MARK,
-    duplicate_keys,
-    duplicates_of_target_only,
-    is_unique,
-    key_span,
-    uniqueness,
-)
+from engine.tallies import Tally, cells_of, listed, tallied
+from engine.uniqueness import DUPLICATES_MARK, key_words, repeated_in_target_only, repeated_keys, span_of, uniqueness
 from schemas.errors import EngineError
 
 __all__ = ["Progress", "Reconciliation", "Request", "reconcile"]
@@ -129,21 +123,12 @@ def reconcile(request: Request, progress: Progress = lambda phase: None) -> Reco
     refused = _refusals(request, clock, progress)
     progress("first rows")
     if request.copies or request.one_pass:
-        probe = clock.measure("first rows", lambda: probed(request.source, request.target))
+        probe = clock.measure("first rows", lambda: probed(request))
         found = _copies(request, clock, progress) if request.copies else _one_pass(request, clock, progress)
     else:
         probe, span = clock.measure("first rows", lambda: _first_look(request))
         found = _funnel(request if span is None else request.with_span(span), probe, clock, progress)
     return replace(found, refused=refused, one_value=probe.constant, seconds=dict(clock.seconds))
-
-
-def _first_look(request: Request) -> tuple[Probe, KeySpan | None]:
-    """Return what the first rows show, and what the keys of the source are where they are whole numbers; side by side."""
-    if not request.keyed or request.source.number() is None:
-        return probed(request.source, request.target), None
-    with ThreadPoolExecutor(1) as beside:
-        waiting = beside.submit(inheritable_thread_target(request.source.rows.sparkSession)(key_span), request.source)
-        return probed(request.source, request.target), waiting.result()
 
 
 def _copies(request: Request, clock: _Clock, progress: Progress) -> Reconciliation:
@@ -162,9 +147,9 @@ def _duplicates(request: Request, unique: bool | None, clock: _Clock) -> int:
     """Return how many keys of the source have more than one row; `unique`: what is known of it already."""
     if not request.keyed or unique:
         return 0
-    if unique is None and clock.measure("duplicates", lambda: is_unique(request.source)):
+    if unique is None and clock.measure("duplicates", lambda: _is_unique(request.source)):
         return 0
-    return int(clock.measure("duplicates", lambda: duplicate_keys(request.source)))
+    return int(clock.measure("duplicates", lambda: _number(repeated_keys(request.source))))
 
 
 # -- the funnel --------------------------------------------------------------------------------------------------------
@@ -223,26 +208,26 @@ def _settled(request: Request, sketch: Sketch, mask: Longs, source_unique: bool,
     sampling = _sampling(sketch.expected_differences(), sketch, mask)
     unique = source_unique and request.keyed and not is_ruled(request)
     if unique and (sketch.target_rows > sketch.source_rows).any():
-        unique = clock.measure("duplicates", lambda: is_unique(request.target))
+        unique = clock.measure("duplicates", lambda: _is_unique(request.target))
     # A key that only the target repeats, in a bucket that lacks another, is not looked for: a join then fails the proof.
     for by_join, whole in [*([(True, False)] if unique else []), (False, False), (False, True)]:
         wanted, near = (fetch_mask(sketch, whole=sketch.differs), replace(request, span=None)) if whole else (mask, request)
         build = few(near, wanted, sampling, unique=by_join)
-        few_to_list = by_join and sketch.expected_differences() <= _LISTED_ROWS
-        found = clock.measure("differences", partial(_tally, request, build, sampling, listing=few_to_list))
+        count = _listed if by_join and sketch.expected_differences() <= _LISTED_ROWS else _tallied
+        found = clock.measure("differences", partial(count, partial(build, False, True), request, sampling))
         if _proven(sketch, found):
             break
     if request.keyed and (sketch.null_key_rows or any(column.steps for column in request.plan.key_columns)):
         # Rows of one such key lie in several buckets, of which only those that differ were fetched.
-        found.rows["duplicate_only_target"] = clock.measure("duplicates", lambda: duplicates_of_target_only(request.source, request.target))
+        found.rows["duplicate_only_target"] = clock.measure("duplicates", lambda: _repeated_in_target_only(request))
     return found, build
 
 
 def _crowded(request: Request, sketch: Sketch, source_unique: bool, clock: _Clock) -> tuple[Tally, Build]:
     """Pair all rows of the buckets that differ; values are sampled from a few of them."""
-    unique = request.keyed and source_unique and clock.measure("duplicates", lambda: is_unique(request.target))
+    unique = request.keyed and source_unique and clock.measure("duplicates", lambda: _is_unique(request.target))
     build = many(request, sketch, unique)
-    found = clock.measure("differences", lambda: _tally(request, build, None))
+    found = clock.measure("differences", lambda: _tallied(partial(build, False, True), request, None))
     rows = sketch.source_rows + sketch.target_rows
     differing = evenly(np.flatnonzero(sketch.differs))
     differing = differing[np.argsort(rows[differing] > _CROWDED_ROWS, kind="stable")]  # one key may hold half of all rows
@@ -255,7 +240,7 @@ def _crowded(request: Request, sketch: Sketch, source_unique: bool, clock: _Cloc
     joins = unique and not is_ruled(request)
     found.sample, found.context = clock.measure("sample", lambda: _sample(request, mask, share, unique=joins, alone=alone))
     if request.keyed and not unique:
-        found.rows["duplicate_only_target"] = clock.measure("duplicates", lambda: duplicates_of_target_only(request.source, request.target))
+        found.rows["duplicate_only_target"] = clock.measure("duplicates", lambda: _repeated_in_target_only(request))
     return found, build
 
 
@@ -277,9 +262,8 @@ def _joined(request: Request, rows: tuple[int, int], share: float, clock: _Clock
     early = share >= _SURE_SHARE
     with ThreadPoolExecutor(1) as beside:
         if early:
-            waiting = beside.submit(inheritable_thread_target(request.source.rows.sparkSession)(sample), few_enough)
-        pairs = join_on_number(request.source.compact(), request.target.compact())
-        found = clock.measure("differences", lambda: tallied(pairs, request.plan, None))
+            waiting = beside.submit(inheritable_thread_target(request.session)(sample), few_enough)
+        found = clock.measure("differences", lambda: _tallied(partial(_by_value, request), request, None))
         counts = _conserved(found, rows)
         sampled = clock.measure("sample", waiting.result) if early else None
     differing = sum(counts[name] for name in ("changed", "missing", "extra", "matched_by_rule"))
@@ -323,16 +307,8 @@ def _sample(request: Request, mask: Longs, share: float = 1.0, *, unique: bool, 
     """
     wanted = Sampling(share, min(1.0, 2 * CONTEXT_ROWS / _SAMPLE_ROWS))
     build = few(request, mask, wanted, unique=unique)
-    pairs = build(False, not alone)
-    seen = listed(pairs, request.plan, wanted) if unique else tallied(pairs, request.plan, wanted)
+    seen = (_listed if unique else _tallied)(partial(build, False, not alone), request, wanted)
     return seen.sample, seen.context
-
-
-def _tally(request: Request, build: Build, sampling: Sampling | None, *, listing: bool = False) -> Tally:
-    pairs = build(False, True)
-    if listing and sampling is not None:
-        return listed(pairs, request.plan, sampling)
-    return tallied(pairs, request.plan, sampling)
 
 
 # -- one pass ----------------------------------------------------------------------------------------------------------
@@ -348,11 +324,11 @@ def _one_pass(request: Request, clock: _Clock, progress: Progress) -> Reconcilia
     counted = clock.measure("counts", lambda: _row_counts(request))
     expected = max(counted["source"] + counted["target"], 1)
     sampling = Sampling(min(1.0, _SAMPLE_ROWS / expected), min(1.0, CONTEXT_ROWS / expected))
-    found = clock.measure("differences", lambda: _tally(request, build, sampling))
+    found = clock.measure("differences", lambda: _tallied(partial(build, False, True), request, sampling))
     differing = sum(found.rows.get(name, 0) for name in ("changed", "missing", "extra", "matched_by_rule"))
     if sampling.differing < 1 and len(found.sample) < min(differing, _SAMPLE_ROWS // 4):
         better = Sampling(min(1.0, _SAMPLE_ROWS / differing), sampling.equal)
-        found = clock.measure("differences", lambda: _tally(request, build, better))
+        found = clock.measure("differences", lambda: _tallied(partial(build, False, True), request, better))
     counts = _conserved(found, (counted["source"], counted["target"]))
     counts |= {"null_keys": counted["null_keys"], "duplicate_keys": found.rows.get("duplicate_keys", 0)}
     assert request.one_pass is not None
@@ -377,6 +353,56 @@ def _row_counts(request: Request) -> dict[str, int]:
 
 
 # -- jobs --------------------------------------------------------------------------------------------------------------
+
+
+def probed(request: Request) -> Probe:
+    """Return what the first rows of both sides show; two small jobs side by side, of one task each where a scan feeds them."""
+    ours, theirs = first_rows(request.source), first_rows(request.target)
+    with ThreadPoolExecutor(1) as beside:
+        waiting = beside.submit(inheritable_thread_target(request.session)(theirs.collect))
+        return probe_of(ours.collect(), waiting.result(), len(request.plan.compared))
+
+
+def _first_look(request: Request) -> tuple[Probe, KeySpan | None]:
+    """Return what the first rows show, and what the keys of the source are where they are whole numbers; side by side."""
+    if not request.keyed or request.source.number() is None:
+        return probed(request), None
+    with ThreadPoolExecutor(1) as beside:
+        waiting = beside.submit(inheritable_thread_target(request.session)(key_span), request.source)
+        return probed(request), waiting.result()
+
+
+def key_span(side: SideFrames) -> KeySpan | None:
+    """Return what the keys of a side are, all whole numbers; None where some are NULL."""
+    return span_of(key_words(side).collect()[0])
+
+
+def _is_unique(side: SideFrames) -> bool:
+    """Return whether no key has two rows; keys that are NULL count as one."""
+    span = None if side.number() is None else key_span(side)
+    return (span is not None and span.unique) or _number(repeated_keys(side)) == 0
+
+
+def _repeated_in_target_only(request: Request) -> int:
+    return _number(repeated_in_target_only(request.source, request.target))
+
+
+def _number(frame: DataFrame) -> int:
+    return int(frame.collect()[0]["n"])
+
+
+def _by_value(request: Request) -> DataFrame:
+    return join_on_number(request.source.compact(), request.target.compact())
+
+
+def _tallied(pairs: Callable[[], DataFrame], request: Request, sampling: Sampling | None) -> Tally:
+    cells = cells_of(request.plan)
+    return tallied(tally(pairs(), cells, sampling).toArrow(), cells)
+
+
+def _listed(pairs: Callable[[], DataFrame], request: Request, sampling: Sampling) -> Tally:
+    cells = cells_of(request.plan)
+    return listed(listing(pairs(), cells, sampling).toArrow(), cells)
 
 
 def _sketch(request: Request) -> tuple[Sketch, bool]:

@@ -1,4 +1,4 @@
-"""Pairs to plain numbers: runs the one job that classifies, counts and samples them."""
+"""Collected counts of pairs to plain numbers."""
 
 from __future__ import annotations
 
@@ -8,14 +8,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from pyspark.sql import DataFrame
 
-from engine.aggregates import ROW_COUNTS, Cells, Sampling, listing, tally
+from engine.aggregates import ROW_COUNTS, Cells
 from engine.columns import ColumnPlan
 from engine.fingerprint import LIMBS
 from engine.frames import step_plan
 
-__all__ = ["Tally", "listed", "tallied"]
+__all__ = ["Tally", "cells_of", "listed", "tallied"]
 
 
 @dataclass
@@ -31,10 +30,13 @@ class Tally:
     context: list[dict[str, Any]] = field(default_factory=list)
 
 
-def tallied(pairs: DataFrame, plan: ColumnPlan, sampling: Sampling | None) -> Tally:
-    """Run the one job that pairs, classifies, counts and samples."""
-    cells = Cells.of(plan, [step_plan(column).compared for column in plan.compared])
-    collected = tally(pairs, cells, sampling).toArrow()
+def cells_of(plan: ColumnPlan) -> Cells:
+    """Return the cells of a plan with the steps after which they are compared."""
+    return Cells.of(plan, [step_plan(column).compared for column in plan.compared])
+
+
+def tallied(collected: pa.Table, cells: Cells) -> Tally:
+    """Return what `engine.aggregates.tally` counted, with the sample if it took one."""
     found = Tally()
     found.rows = {name: _total(collected, name) for name in ROW_COUNTS}
     found.surplus = _total(collected, "surplus")
@@ -47,7 +49,7 @@ def tallied(pairs: DataFrame, plan: ColumnPlan, sampling: Sampling | None) -> Ta
                 found.cells[i, class_] = (count, largest[0], largest[1])
             if code < resolved and (rows := _total(collected, f"r{i}_{code}")):
                 found.rules[i, class_] = rows
-    for row in () if sampling is None else collected.select(["payload", *ROW_COUNTS[:5]]).to_pylist():
+    for row in collected.select(["payload", *ROW_COUNTS[:5]]).to_pylist() if "payload" in collected.column_names else ():
         payload = row.pop("payload")
         if payload is None:
             continue
@@ -59,14 +61,8 @@ def tallied(pairs: DataFrame, plan: ColumnPlan, sampling: Sampling | None) -> Ta
     return found
 
 
-def listed(pairs: DataFrame, plan: ColumnPlan, sampling: Sampling) -> Tally:
-    """Run the one job that classifies pairs of unique keys, few enough to be counted here.
-
-    Args:
-        pairs: as `engine.aggregates.listing` takes them.
-    """
-    cells = Cells.of(plan, [step_plan(column).compared for column in plan.compared])
-    rows = listing(pairs, cells, sampling).toArrow()
+def listed(rows: pa.Table, cells: Cells) -> Tally:
+    """Return the counts of the pairs that `engine.aggregates.listing` gave one by one, with the sample."""
     found = Tally()
     classes = np.asarray(rows["row_class"])
     copies = np.asarray(rows["copies"])

@@ -1,23 +1,30 @@
-"""Whether keys name rows: questions that read the key columns only."""
+"""Whether keys name rows: questions that read the key columns only, each a frame of one row. Nothing here starts a job."""
 
 from __future__ import annotations
 
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F
 
 from engine.fingerprint import PLACES
 from engine.frames import SideFrames
 from engine.ranges import KeySpan
 
-__all__ = ["DUPLICATES_MARK", "duplicate_keys", "duplicates_of_target_only", "is_unique", "key_span", "uniqueness"]
+__all__ = [
+    "DUPLICATES_MARK",
+    "distinct_keys",
+    "key_words",
+    "repeated_in_target_only",
+    "repeated_keys",
+    "span_of",
+    "uniqueness",
+]
 
 DUPLICATES_MARK = -1
 
 
 def uniqueness(side: SideFrames) -> DataFrame:
     """Return one row shaped like a bucket: `n` key rows, `h1_low` distinct keys (a lower bound is enough to tell uniqueness)."""
-    grouped = _keys_of(side).groupBy("k").agg(F.count(F.lit(1)).alias("n"))
-    summed = grouped.agg(F.sum("n").alias("n"), F.count(F.lit(1)).alias("h1_low"))
+    summed = _with_rows(side).agg(F.sum("n").alias("n"), F.count(F.lit(1)).alias("h1_low"))
     zero = F.lit(0).cast("bigint")
     return summed.select(
         F.lit(DUPLICATES_MARK).alias("bucket"),
@@ -28,10 +35,10 @@ def uniqueness(side: SideFrames) -> DataFrame:
     )
 
 
-def key_span(side: SideFrames) -> KeySpan | None:
-    """Return what the keys of a side are, all whole numbers; None where some are NULL.
+def key_words(side: SideFrames) -> DataFrame:
+    """Return what the keys of a side are, all whole numbers: one row that `span_of` reads.
 
-    Reads the key column only. Numbers set bits in words of 64, which for dense keys is a hundredth of a distinct count; one job.
+    Reads the key column only. Numbers set bits in words of 64, which for dense keys is a hundredth of a distinct count.
     """
     number = side.number()
     assert number is not None
@@ -39,7 +46,11 @@ def key_span(side: SideFrames) -> KeySpan | None:
     bit = F.call_function("shiftleft", F.lit(1).cast("bigint"), F.col("key").bitwiseAND(F.lit(63)).cast("int"))
     grouped = side.physical().select(number.alias("key")).groupBy(word).agg(F.bit_or(bit).alias("bits"), F.count(F.lit(1)).alias("n"))
     texts = ("sum(n) AS n", "sum(bit_count(bits)) AS keys", "min(word) AS low", "max(word) AS high", "bool_or(word IS NULL) AS nulls")
-    row = grouped.agg(*(F.expr(text) for text in texts)).collect()[0]
+    return grouped.agg(*(F.expr(text) for text in texts))
+
+
+def span_of(row: Row) -> KeySpan | None:
+    """Return the keys that `key_words` found; None where some are NULL."""
     if row["nulls"]:
         return None
     if not row["n"]:
@@ -54,23 +65,26 @@ def _keys_of(side: SideFrames) -> DataFrame:
     return side.hashed().select("k")
 
 
-def is_unique(side: SideFrames) -> bool:
-    """Return whether no key has two rows; keys that are NULL count as one."""
-    span = None if side.number() is None else key_span(side)
-    return (span is not None and span.unique) or duplicate_keys(side) == 0
+def repeated_keys(side: SideFrames) -> DataFrame:
+    """Return `n`, how many distinct keys have more than one row; one shuffle of key hashes."""
+    return _counted(_with_rows(side).where(F.col("n") > 1))
 
 
-def duplicate_keys(side: SideFrames) -> int:
-    """Return how many distinct keys have more than one row; reads the key columns, one shuffle of key hashes."""
-    grouped = _keys_of(side).groupBy("k").agg(F.count(F.lit(1)).alias("n")).where(F.col("n") > 1)
-    return int(grouped.agg(F.count(F.lit(1)).alias("keys")).collect()[0]["keys"])
+def distinct_keys(side: SideFrames) -> DataFrame:
+    """Return `n`, how many distinct keys a side has, without a key how many distinct rows; one shuffle of key hashes."""
+    return _counted(_keys_of(side).distinct())
 
 
-def duplicates_of_target_only(source: SideFrames, target: SideFrames) -> int:
-    """Return how many distinct keys have more than one row in the target and not in the source."""
-    sides = [
-        _keys_of(side).groupBy("k").agg(F.count(F.lit(1)).alias("n")).where(F.col("n") > 1).select("k", F.lit(side.on_source).alias("s"))
-        for side in (source, target)
-    ]
+def repeated_in_target_only(source: SideFrames, target: SideFrames) -> DataFrame:
+    """Return `n`, how many distinct keys have more than one row in the target and not in the source; two shuffles of key hashes."""
+    sides = [_with_rows(side).where(F.col("n") > 1).select("k", F.lit(side.on_source).alias("s")) for side in (source, target)]
     keys = sides[0].unionAll(sides[1]).groupBy("k").agg(F.bool_or("s").alias("in_source"))
-    return int(keys.where(~F.col("in_source")).agg(F.count(F.lit(1)).alias("n")).collect()[0]["n"])
+    return _counted(keys.where(~F.col("in_source")))
+
+
+def _with_rows(side: SideFrames) -> DataFrame:
+    return _keys_of(side).groupBy("k").agg(F.count(F.lit(1)).alias("n"))
+
+
+def _counted(rows: DataFrame) -> DataFrame:
+    return rows.agg(F.count(F.lit(1)).alias("n"))

@@ -32,12 +32,14 @@ from engine.explain import Explained, explained
 from engine.frames import SideFrames, quoted
 from engine.reconcile import Progress, Reconciliation, Request, reconcile
 from engine.sampling import parse_rate
+from engine.uniqueness import distinct_keys
 from jobs.comparison import Comparison, Differences
 from jobs.findings import findings_of
 from jobs.masking import classifications, masker
 from jobs.narrowing import filtered, sampled
 from jobs.report_data import report_data
 from jobs.request import build_contract, check_predicate
+from jobs.results import cast_texts, cells_changed, column_results, input_result, reasons_unproven
 from jobs.session import SessionEvidence, build_session, pinned, still_pinned
 from policy.coverage import CoverageFacts, coverage
 from policy.severity import rated
@@ -45,12 +47,10 @@ from policy.verdict import SampleFact, VerdictFacts, judge
 from schemas.contract import Contract
 from schemas.errors import ConfigError
 from schemas.verdict import (
-    ColumnResult,
     CompareResult,
     Counts,
     Explanation,
     Finding,
-    InputResult,
     Inputs,
     PlanChoice,
     Reason,
@@ -203,7 +203,7 @@ class _Run:
         looked = time.perf_counter()
         findings = [*opened[0].findings, *(one for one in opened[1].findings if one not in opened[0].findings)]
         findings += findings_of(plan, sides, found)
-        reasons = [*opened[0].blockers, *opened[1].blockers, *_unproven(plan, opened, found, contract)]
+        reasons = [*opened[0].blockers, *opened[1].blockers, *reasons_unproven(plan, opened, found, contract)]
         reasons += [*opened[0].still_holds(), *opened[1].still_holds()]
         evidence = evidence_of(found, plan, [*opened[0].partition_columns, *opened[1].partition_columns])
         texts = {column.name: column for column in plan.compared}
@@ -214,7 +214,8 @@ class _Run:
         partitions = _partitions(opened[0], sides[0])
         now = time.perf_counter()
         timings = {"opening": opening_s, **found.seconds, "explaining": now - looked, "total": now - started}
-        result = self._result(opened, contract, plan, found, totals, findings, reasons, told.explanations, partitions, timings)
+        sample = _sample_fact(contract, plan, sides, found)
+        result = self._result(opened, contract, plan, found, totals, sample, findings, reasons, told.explanations, partitions, timings)
         data = report_data(result, evidence, profiles, hide, plan, time.perf_counter() - started, told.causes)
         return Comparison(result, data, self._differences(found, plan), partial(pinned, self.session))
 
@@ -286,17 +287,17 @@ class _Run:
         plan: ColumnPlan,
         found: Reconciliation,
         totals: tuple[int | None, int | None],
+        sample: SampleFact | None,
         findings: list[Finding],
         unproven: list[Reason],
         explanations: tuple[Explanation, ...],
         partitions: tuple[int, int],
         timings: Mapping[str, float],
     ) -> CompareResult:
-        sampled = contract.sample is not None and parse_rate(contract.sample) < _TOTAL_SAMPLE
         counts = Counts(
             **found.counts,
-            source_rows_total=totals[0] if sampled else None,
-            target_rows_total=totals[1] if sampled else None,
+            source_rows_total=None if sample is None else totals[0],
+            target_rows_total=None if sample is None else totals[1],
         )
         rules = tuple(
             RuleCount(column=plan.compared[position].name, rule=class_.removeprefix("normalised:"), rows=rows)
@@ -307,7 +308,7 @@ class _Run:
             counts=counts,
             columns_required=len(plan.compared) + len(not_compared),
             columns_compared=len(plan.compared),
-            cells_changed=_cells_changed(found),
+            cells_changed=cells_changed(found),
             unproven=tuple(unproven),
             missing_columns=plan.missing,
             type_changed=plan.type_changed,
@@ -315,8 +316,8 @@ class _Run:
             excluded=contract.exclude,
             chosen=contract.columns,
             where=contract.where,
-            sample=SampleFact(rate=str(contract.sample), rows=min(counts.source_rows, counts.target_rows)) if sampled else None,
-            cross_family_casts=tuple(_cast_texts(plan)),
+            sample=sample,
+            cross_family_casts=tuple(cast_texts(plan)),
             rules=rules,
             expect_empty=contract.expect_empty,
             unique_keys=contract.unique_keys,
@@ -341,11 +342,14 @@ class _Run:
             reasons=judgement.reasons,
             counts=counts,
             coverage=coverage(covered),
-            columns=tuple(_column_results(plan, found, opened)),
+            columns=tuple(column_results(plan, found, opened)),
             findings=rated(findings),
             rules=rules,
             explanations=explanations,
-            inputs=Inputs(source=_input(opened[0], totals[0], counts.source_rows), target=_input(opened[1], totals[1], counts.target_rows)),
+            inputs=Inputs(
+                source=input_result(opened[0], totals[0], counts.source_rows),
+                target=input_result(opened[1], totals[1], counts.target_rows),
+            ),
             contract=contract.document(),
             contract_sha256=contract.digest(),
             strength=contract.strength,
@@ -368,6 +372,16 @@ class _Run:
 
         cells: Callable[[], DataFrame] = stored if self.folder is not None else partial(difference_cells, found, plan)
         return Differences(cells, partial(missing_rows, found), partial(extra_rows, found))
+
+
+def _sample_fact(contract: Contract, plan: ColumnPlan, sides: tuple[SideFrames, SideFrames], found: Reconciliation) -> SampleFact | None:
+    """Return what is to be said of the sample, if one was taken: rows of one key, or equal ones without a key, are one draw."""
+    if contract.sample is None or parse_rate(contract.sample) >= _TOTAL_SAMPLE:
+        return None
+    draws = min(found.counts["source_rows"], found.counts["target_rows"])
+    if not plan.keys or found.counts["duplicate_keys"]:
+        draws = min(int(distinct_keys(side).collect()[0]["n"]) for side in sides)
+    return SampleFact(rate=contract.sample, rows=draws)
 
 
 def _partitions(table: OpenedTable, side: SideFrames) -> tuple[int, int]:
@@ -422,79 +436,6 @@ def _keyless_limits(contract: Contract, plan: ColumnPlan) -> None:
         )
     if contract.unique_keys:
         raise ConfigError("unique_keys needs a key.", object="unique_keys", hint="Name a key with --key.")
-
-
-def _unproven(plan: ColumnPlan, opened: tuple[OpenedTable, OpenedTable], found: Reconciliation, contract: Contract) -> list[Reason]:
-    reasons = [
-        Reason(code="unhashable_column", text=f"Column {name} is of a type Parity cannot hash, so nothing is known about it.")
-        for name in plan.unhashable
-    ]
-    for (side, column), count in sorted(found.refused.items()):
-        if column not in contract.accept_loss:
-            text = (
-                f"{count:,} values of {column} in the {side} have no exact form in the common type, or lose something in a declared cast."
-            )
-            reasons.append(Reason(code="lossy_cast", text=text))
-    if opened[0].identity is not None and opened[0].identity == opened[1].identity:
-        text = "Source and target are the same object, so their equality proves nothing."
-        reasons.append(Reason(code="self_comparison", text=text))
-    return reasons
-
-
-def _cast_texts(plan: ColumnPlan) -> Iterable[str]:
-    for column in plan.compared:
-        if column.before:
-            yield f"{column.name} ({', '.join(step.rule.text for step in column.before)})"
-
-
-def _cells_changed(found: Reconciliation) -> int:
-    return sum(
-        cells
-        for (_, class_), (cells, _, _) in found.cells.items()
-        if not (class_.startswith("normalised:") or class_ == "within_tolerance")
-    )
-
-
-def _column_results(plan: ColumnPlan, found: Reconciliation, opened: tuple[OpenedTable, OpenedTable]) -> Iterable[ColumnResult]:
-    for position, column in enumerate(plan.compared):
-        classes = {class_: cells for (place, class_), (cells, _, _) in sorted(found.cells.items()) if place == position}
-        deltas = [(absolute, relative) for (place, _), (_, absolute, relative) in found.cells.items() if place == position]
-        changed = sum(cells for class_, cells in classes.items() if not (class_.startswith("normalised:") or class_ == "within_tolerance"))
-        yield ColumnResult(
-            source=column.name,
-            target=column.target,
-            canonical_type=(column.value_type if column.parsed else column.type).simpleString(),
-            compared=True,
-            changed=changed,
-            classes=classes,
-            max_abs_delta=_largest(absolute for absolute, _ in deltas),
-            max_rel_delta=_largest(relative for _, relative in deltas),
-        )
-    source, target = opened[0].rows.schema, opened[1].rows.schema
-    for name in (*plan.type_changed, *plan.unhashable):
-        other = plan.target_names[name]
-        pair = f"{source[name].dataType.simpleString()} / {target[other].dataType.simpleString()}"
-        yield ColumnResult(source=name, target=other, canonical_type=pair, compared=False)
-    for name in plan.missing:
-        yield ColumnResult(source=name, target=None, canonical_type=source[name].dataType.simpleString(), compared=False)
-    for name in plan.extra:
-        yield ColumnResult(source=None, target=name, canonical_type=target[name].dataType.simpleString(), compared=False)
-
-
-def _largest(values: Iterable[float | None]) -> str | None:
-    found = [value for value in values if value is not None]
-    return _plain(max(found)) if found else None
-
-
-def _plain(value: float) -> str:
-    """Return a number as text, whole numbers without a point."""
-    return str(int(value)) if value == int(value) and abs(value) < 2**63 else repr(value)
-
-
-def _input(table: OpenedTable, total: int | None, compared: int) -> InputResult:
-    return InputResult(
-        uri=table.uri, pin=table.pin, pinned=table.pinned, rows=compared if total is None else total, bytes=table.bytes, files=table.files
-    )
 
 
 def main() -> None:

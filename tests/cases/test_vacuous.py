@@ -123,3 +123,13 @@ def test_t103_the_sample_is_the_one_of_the_specification(spark: SparkSession) ->
     assert (outcome.verdict, outcome.counts.changed) == ("FAIL", 1)
     assert (outcome.counts.source_rows, outcome.counts.source_rows_total) == (drawn, ROWS)
     assert [row.id for row in outcome.diffs().collect()] == [inside]
+
+
+@pytest.mark.parametrize("keys", [["id"], []], ids=["keyed", "keyless"])
+def test_copies_of_a_row_are_one_draw_of_the_sample(spark: SparkSession, keys: list[str]) -> None:
+    rows = spark.range(ROWS).selectExpr("id")
+    outcome = compare(rows.unionAll(rows), rows.unionAll(rows), keys=keys, sample=f"1/{RATE}")
+    drawn = sum(map(_drawn, range(ROWS)))
+    assert outcome.verdict == "SAMPLED_PASS"
+    assert outcome.counts.source_rows == 2 * drawn
+    assert f"at most 3/{drawn} " in next(reason.text for reason in outcome.result.reasons if reason.code == "sample")

@@ -12,8 +12,8 @@ from pyspark.sql import functions as F
 import engine.reconcile
 from engine.columns import Side, plan_columns
 from engine.frames import SideFrames
-from engine.probe import Probe, probed
-from engine.reconcile import Request, reconcile
+from engine.probe import Probe
+from engine.reconcile import Request, probed, reconcile
 from schemas.contract import Contract
 from schemas.errors import EngineError
 
@@ -40,7 +40,7 @@ def _target(spark: SparkSession) -> DataFrame:
 
 def test_it_estimates_the_share_that_differs_and_suspects_constants(spark: SparkSession) -> None:
     request = _request(_source(spark), _target(spark))
-    found = probed(request.source, request.target)
+    found = probed(request)
     names = [column.name for column in request.plan.compared]
     assert [name for name, constant in zip(names, found.constant, strict=True) if constant] == ["one"]
     assert found.shared > 1_000

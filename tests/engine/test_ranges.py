@@ -16,8 +16,7 @@ from engine.columns import Side, plan_columns
 from engine.fingerprint import BUCKETS
 from engine.frames import SideFrames
 from engine.ranges import KeySpan
-from engine.reconcile import Reconciliation, Request, reconcile
-from engine.uniqueness import key_span
+from engine.reconcile import Reconciliation, Request, key_span, reconcile
 from schemas.contract import Contract
 
 _ROWS = 40_000

@@ -12,9 +12,8 @@ from engine.columns import ColumnPlan, Side, plan_columns
 from engine.differences import difference_cells
 from engine.evidence import evidence_of
 from engine.frames import SideFrames, quoted
-from engine.probe import probed
 from engine.profile import candidate_keys, constant_columns, distinct_sketches, is_unique_key
-from engine.reconcile import Reconciliation, Request, reconcile
+from engine.reconcile import Reconciliation, Request, probed, reconcile
 from schemas.contract import Contract
 
 
@@ -115,7 +114,7 @@ def test_constant_columns_are_proven(spark: SparkSession) -> None:
     source = spark.range(200).selectExpr("id", "'x' AS same", "IF(id < 199, 1, 2) AS nearly", "CAST(NULL AS INT) AS none", "id % 2 AS two")
     request, plan = _request(source, source, keys=("id",))
     sides = (request.source, request.target)
-    suspected = probed(*sides).constant
+    suspected = probed(request).constant
     names = [column.name for index, column in enumerate(plan.compared) if suspected[index]]
     assert {"same", "none"} <= set(names) and "two" not in names
     proven = constant_columns(sides, range(len(plan.compared))).collect()[0].asDict()

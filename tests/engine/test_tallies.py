@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
-from engine.aggregates import Sampling
+from engine.aggregates import Sampling, listing, tally
 from engine.columns import Side, plan_columns
 from engine.frames import SideFrames
 from engine.pairing import Request, joined
-from engine.tallies import Tally, listed, tallied
+from engine.tallies import Tally, cells_of, listed, tallied
 from schemas.contract import Contract
 
 _ROWS = 400
@@ -63,7 +63,9 @@ def test_both_ways_tell_the_same(spark: SparkSession, differing: float, equal: f
     request = _changed(spark)
     sampling = Sampling(differing, equal)
     pairs = joined(request, None, raw=False)
-    here, there = _told(listed(pairs, request.plan, sampling)), _told(tallied(pairs, request.plan, sampling))
+    cells = cells_of(request.plan)
+    here = _told(listed(listing(pairs, cells, sampling).toArrow(), cells))
+    there = _told(tallied(tally(pairs, cells, sampling).toArrow(), cells))
     assert repr(here) == repr(there)
     assert here["rows"]["changed"] > 100
     assert here["rows"]["matched_by_rule"] > 10
@@ -73,6 +75,7 @@ def test_both_ways_tell_the_same(spark: SparkSession, differing: float, equal: f
 def test_nothing_to_tell(spark: SparkSession) -> None:
     request = _request(spark.range(5).selectExpr("id", "id AS v"), spark.range(5).selectExpr("id", "id AS v"))
     pairs = joined(request, None, raw=False).where("false")
-    found = listed(pairs, request.plan, Sampling())
+    cells = cells_of(request.plan)
+    found = listed(listing(pairs, cells, Sampling()).toArrow(), cells)
     assert not any(found.rows.values())
     assert (found.surplus, found.limbs, found.cells, found.sample) == (0, (0, 0, 0, 0), {}, [])
