@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from weakref import WeakKeyDictionary
 
-from pyspark.errors import PySparkException
-from pyspark.sql import Column, SparkSession
+from pyspark.sql import Column, DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
 from engine.golden import CANARY_SET, GoldenRow, GoldenSet, golden_sets, hashed_columns, spark_rows
@@ -14,10 +13,10 @@ from engine.hashing import HashedColumn, group_hashes, key_hash, row_hashes
 from engine.portable import is_portable, pct1_row
 from schemas.errors import CanaryError
 
-__all__ = ["canary", "expected_answers", "hash_columns"]
+__all__ = ["HINT", "canary_answers", "check_canary", "expected_answers", "hash_columns"]
 
 _QUESTIONS: WeakKeyDictionary[SparkSession, dict[str, dict[str, Column]]] = WeakKeyDictionary()
-_HINT = "Spark, an accelerator or a setting computes something else than it should here; no comparison of this session can be trusted."
+HINT = "Spark, an accelerator or a setting computes something else than it should here; no comparison of this session can be trusted."
 
 
 def hash_columns(found: GoldenSet) -> dict[str, Column]:
@@ -64,30 +63,31 @@ def expected_answers(row: GoldenRow) -> Mapping[str, str | None]:
     return answers if row.pct1 is None else {**answers, "pct1": row.pct1}
 
 
-def canary(spark: SparkSession, strength: str = "64") -> None:
-    """Compute the hashes of some two dozen published rows of all types in this session, as it is configured.
-
-    One Spark job, a few tenths of a second.
+def canary_answers(spark: SparkSession, strength: str = "64") -> DataFrame:
+    """Return `i: int`, the number of a published row, and the hashes that this session computes for it, as text.
 
     Args:
         strength: of the run; what is computed with it is asked for too.
-
-    Raises:
-        CanaryError: an answer is wrong, or Spark failed.
     """
-    found = golden_sets()[CANARY_SET]
     # the questions are kept, the answers never: building expressions costs ten times what computing them does
     questions = _QUESTIONS.setdefault(spark, {})
     answers = questions.get(strength)
+    found = golden_sets()[CANARY_SET]
     if answers is None:
         answers = questions[strength] = _asked(found, strength)
-    try:
-        rows = spark_rows(spark, found).select("i", *(answer.alias(name) for name, answer in answers.items())).collect()
-    except PySparkException as error:
-        raise CanaryError(f"The canary could not be computed: {error.getCondition() or error}", object=CANARY_SET, hint=_HINT) from error
+    return spark_rows(spark, found).select("i", *(answer.alias(name) for name, answer in answers.items()))
+
+
+def check_canary(rows: Sequence[Row]) -> None:
+    """Compare the rows of `canary_answers` with what is published.
+
+    Raises:
+        CanaryError: a row is missing, or an answer wrong.
+    """
+    found = golden_sets()[CANARY_SET]
     if sorted(row["i"] for row in rows) != list(range(len(found.rows))):
-        raise CanaryError(f"Of {len(found.rows)} canary rows {len(rows)} came back.", object=CANARY_SET, hint=_HINT)
+        raise CanaryError(f"Of {len(found.rows)} canary rows {len(rows)} came back.", object=CANARY_SET, hint=HINT)
     for row in rows:
         for name, expected in expected_answers(found.rows[row["i"]]).items():
-            if name in answers and row[name] != expected:
-                raise CanaryError(f"Canary row {row['i']}: {name} is {row[name]} and must be {expected}.", object=name, hint=_HINT)
+            if name in row and row[name] != expected:
+                raise CanaryError(f"Canary row {row['i']}: {name} is {row[name]} and must be {expected}.", object=name, hint=HINT)

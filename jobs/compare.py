@@ -24,7 +24,6 @@ from connectors import open_table, translate_spark_error
 from connectors.base import OpenedTable
 from connectors.copies import are_copies
 from connectors.memory import from_dataframe
-from engine.canary import canary
 from engine.columns import ColumnPlan, Side, plan_columns
 from engine.differences import difference_cells, extra_rows, missing_rows
 from engine.evidence import display_text, evidence_of
@@ -33,6 +32,7 @@ from engine.frames import SideFrames, quoted
 from engine.reconcile import Progress, Reconciliation, Request, reconcile
 from engine.sampling import parse_rate
 from engine.uniqueness import distinct_keys
+from jobs.canary import canary
 from jobs.comparison import Comparison, Differences
 from jobs.findings import findings_of
 from jobs.masking import classifications, masker

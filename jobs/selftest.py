@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 from pyspark.sql import SparkSession
 
-from engine.canary import canary, expected_answers, hash_columns
+from engine.canary import expected_answers, hash_columns
 from engine.golden import GoldenSet, golden_sets, spark_rows
+from jobs.canary import canary
 from jobs.compare import compare
 from jobs.session import pinned
 from schemas.errors import CanaryError
