@@ -158,8 +158,9 @@ def _duplicates(request: Request, unique: bool | None, clock: _Clock) -> int:
 def _funnel(request: Request, probe: Probe, clock: _Clock, progress: Progress) -> Reconciliation:
     span = request.span
     if span is not None and probe.share * span.rows > _MANY_PER_BUCKET * BUCKETS:
-        rows = _countable(request, clock, progress)
+        rows = _countable(request, clock)
         if rows is not None:
+            progress("differences")
             return _joined(request, rows, probe.share, clock)
     progress("fingerprints")
     sketch, unique = clock.measure("fingerprints", lambda: _sketch(request))
@@ -179,7 +180,7 @@ def _funnel(request: Request, probe: Probe, clock: _Clock, progress: Progress) -
         mode, (tallied, build) = "sketch", _settled(request, sketch, mask, duplicates == 0, clock)
     else:
         reason = f"many differences: about {fetched:,} of {total:,} rows had to be paired to find them all"
-        rows = _countable(request, clock, progress)
+        rows = _countable(request, clock)
         if rows is not None:
             return _joined(request, rows, 0.0, clock)
         mode, (tallied, build) = "join", _crowded(request, sketch, duplicates == 0, clock)
@@ -194,11 +195,10 @@ def _funnel(request: Request, probe: Probe, clock: _Clock, progress: Progress) -
     return _result(request, tallied, counts, mode, reason, build)
 
 
-def _countable(request: Request, clock: _Clock, progress: Progress) -> tuple[int, int] | None:
+def _countable(request: Request, clock: _Clock) -> tuple[int, int] | None:
     """Return the rows of both sides if all can be paired at once by number: unique on each side, never NULL, and without rules."""
     if request.span is None or not request.span.unique or not is_numbered(request):
         return None
-    progress("differences")
     other = clock.measure("duplicates", lambda: key_span(request.target))
     return (request.span.rows, other.rows) if other is not None and other.unique else None
 
