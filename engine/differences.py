@@ -84,11 +84,15 @@ def _typed_text(value: Column, canonical: T.DataType) -> Column:
 
 
 def _key(plan: ColumnPlan, name: str) -> Column:
-    """Return a key value in the source's own type; of a row that only the target has, cast to it."""
-    column = plan.compared[plan.position(name)]
-    ours = F.col("s").getField(f"{RAW}_source").getField(name)
-    theirs = F.col("t").getField(f"{RAW}_target").getField(column.target)
-    return F.when(F.col("s").isNotNull(), ours).otherwise(theirs.try_cast(column.declared[0]))
+    """Return a key value in the source's own type; where the target's is another of its family, in the one that holds both."""
+    position = plan.position(name)
+    column = plan.compared[position]
+    if column.declared[0] == column.declared[1] or column.before or column.parsed:
+        ours = F.col("s").getField(f"{RAW}_source").getField(name)
+        theirs = F.col("t").getField(f"{RAW}_target").getField(column.target).try_cast(column.declared[0])
+    else:
+        ours, theirs = (F.col(side).getField(f"c{position}") for side in "st")
+    return F.when(F.col("s").isNotNull(), ours).otherwise(theirs)
 
 
 def missing_rows(found: Reconciliation) -> DataFrame:

@@ -73,9 +73,10 @@ class Comparison:
         """Return every difference, one row per differing cell, and one per missing or extra row.
 
         Returns:
-            The key columns under their source names and types, then `row_class: string` (`changed missing extra multiplicity`),
-            `column: string` (source name; NULL for whole rows), `source_value: string`, `target_value: string` (PCT-1 text for
-            scalars, JSON for nested), `cell_class: string`. A name that a key column has already gets the prefix `parity_`.
+            The key columns under their source names and types (where the target's is another of its family, such as bigint against
+            int, the one that holds both), then `row_class: string` (`changed missing extra multiplicity`), `column: string`
+            (source name; NULL for whole rows), `source_value: string`, `target_value: string` (PCT-1 text for scalars, JSON for
+            nested), `cell_class: string`. A name that a key column has already gets the prefix `parity_`.
             Lazy: each action looks at the inputs again, unless `diffs=` stored them.
         """
         with self._pinned():

@@ -418,3 +418,11 @@ def test_n135_diffs_have_the_key_in_its_own_type(spark: SparkSession) -> None:
         ("source_value", "string"), ("target_value", "string"), ("cell_class", "string"),
     ]  # fmt: skip
     assert sorted((row.id, row.row_class, row.column) for row in frame.collect()) == [(1, "changed", "v"), (2, "extra", None)]
+
+
+def test_keys_that_the_type_of_the_source_cannot_hold_are_told(spark: SparkSession) -> None:
+    source = spark.range(20_000).selectExpr("CAST(id AS INT) AS id", "1 AS v")
+    beyond = spark.sql("SELECT * FROM VALUES (1000000000000L, 1), (-9223372036854775808L, 1), (9223372036854775807L, 1) AS t(id, v)")
+    outcome = compare(source, source.selectExpr("CAST(id AS BIGINT) AS id", "v").unionAll(beyond), keys=["id"])
+    assert (outcome.verdict, outcome.counts.extra) == ("FAIL", 3)
+    assert sorted(row.id for row in outcome.diffs().collect()) == [-(2**63), 10**12, 2**63 - 1]
