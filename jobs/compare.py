@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -40,7 +41,7 @@ from jobs.narrowing import filtered, sampled
 from jobs.report_data import report_data
 from jobs.request import build_contract, check_predicate
 from jobs.results import cast_texts, cells_changed, column_results, input_result, reasons_unproven
-from jobs.session import SessionEvidence, build_session, pinned, still_pinned
+from jobs.session import SessionEvidence, build_session, pinned, still_pinned, without_inference
 from policy.coverage import CoverageFacts, coverage
 from policy.severity import rated
 from policy.verdict import SampleFact, VerdictFacts, judge
@@ -136,7 +137,8 @@ def compare(
     folder = _free_folder(diffs)
     session = _session(source, target, spark)
     try:
-        with pinned(session, caller_frames=isinstance(source, DataFrame) or isinstance(target, DataFrame)) as evidence:
+        stacked = without_inference(session) if described.rules else nullcontext()
+        with pinned(session, caller_frames=isinstance(source, DataFrame) or isinstance(target, DataFrame)) as evidence, stacked:
             return _Run(session, evidence, described, folder, show_values, progress).outcome(source, target)
     except (PySparkException, Py4JError) as error:
         raise translate_spark_error(error, "the comparison") from error

@@ -39,7 +39,7 @@ class Masker:
 
     def in_document(self, column: str, text: str) -> str:
         """Return a value for the result document, whose bytes are the same in every run: a placeholder without a token."""
-        return f"‹{self.kinds[column]}›" if column in self.kinds else text
+        return f"‹{self.kinds[column]}›" if text and column in self.kinds else text
 
 
 def masker(profiles: Sequence[Classification]) -> Masker:

@@ -28,7 +28,7 @@ from jobs.settings import COMPILE_LONG_METHODS, FIXED_BY_THE_JVM, IS_READ_BY_LAZ
 from schemas.canonical_json import sha256_of
 from schemas.errors import ConfigError, EngineError, SessionError
 
-__all__ = ["SessionEvidence", "build_session", "pinned", "still_pinned"]
+__all__ = ["SessionEvidence", "build_session", "pinned", "still_pinned", "without_inference"]
 
 _LOG = logging.getLogger(__name__)
 _JVM_OPTIONS = f"-Duser.timezone={JVM_ZONE} -Dfile.encoding=UTF-8 -Duser.language=en -Duser.country=US {COMPILE_LONG_METHODS}"
@@ -155,6 +155,29 @@ def _without_call_sites() -> Iterator[None]:
         yield
     finally:
         setattr(pyspark.errors.utils, _CALL_SITES, noted)
+
+
+@contextmanager
+def without_inference(spark: SparkSession) -> Iterator[None]:
+    """Keep Spark from inferring what holds of every column, and give the session's own setting back.
+
+    Of columns that a dozen rules rewrite one after the other it infers combinations without end, until the heap is full. No answer
+    depends on it; a session that refuses the setting is left as it is.
+    """
+    key = "spark.sql.constraintPropagation.enabled"
+    own = spark.conf.getAll
+    try:
+        spark.conf.set(key, "false")
+    except PySparkException:
+        yield
+        return
+    try:
+        yield
+    finally:
+        if key in own:
+            spark.conf.set(key, own[key])
+        else:
+            spark.conf.unset(key)
 
 
 def _evidence(spark: SparkSession, own: Mapping[str, str]) -> SessionEvidence:

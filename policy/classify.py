@@ -207,8 +207,8 @@ def mask(value: str | None, kind: str | None, key: bytes) -> str:
     """
     if len(key) < _SHORTEST_KEY_BYTES:
         raise ConfigError(f"The key for masking has {len(key)} bytes; it needs {_SHORTEST_KEY_BYTES}.", hint="Use new_mask_key().")
-    if value is None:
-        return "NULL"
+    if not value:
+        return "NULL" if value is None else ""
     label = kind or "value"
     fields = b"".join(len(field).to_bytes(4, "big") + field for field in (label.encode(), value.encode("utf-8", "surrogatepass")))
     token = hmac.new(key, b"parity.mask.v1\0" + fields, hashlib.sha256).hexdigest()[: 2 * _TOKEN_BYTES]

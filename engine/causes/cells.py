@@ -150,14 +150,12 @@ def _hypothesis(matches: Sequence[_Match], sample: Sample) -> Hypothesis:
     metas = [match.meta for match in matches]
     counter: tuple[str, ...] = ()
     if affected:
-        counter = (f"{affected:,} of {compared:,} equal values in the sample are of the kind this cause would have changed",)
+        counter = (f"{affected:,} of {compared:,} equal values of the sample could show it, and do not",)
     phrase = first.phrase
     if "{value}" in phrase:
         value = next(cell for cell in sample.cells[columns[0]] if (columns[0], cell.row) in cells)
         phrase = phrase.replace("{value}", sample.show(value.target if first.parameters[0] == "target" else value.source, metas[0]))
-    detail = (
-        f"{affected:,} equal values of the sample do not show it: it concerns part of the rows only." if affected * 20 > compared else ""
-    )
+    detail = "It concerns part of the rows only." if affected * 20 > compared else ""
     return Hypothesis(
         cause=first.cause,
         sentence=f"In {joined(columns)} {phrase}",

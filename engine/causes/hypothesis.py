@@ -102,10 +102,11 @@ def _cite(hypothesis: Hypothesis, sample: Sample, row: int) -> str:
 def _statement(hypothesis: Hypothesis, sample: Sample, rows: int, total: int) -> str:
     if hypothesis.role == "refuted":
         return hypothesis.sentence
-    numbers = f"Explains {rows:,} of {total:,} differing rows ({_percent(rows, total)})"
     own = Counter(column for column, _ in hypothesis.cells)
-    for name in [name for name in hypothesis.columns if own[name]][:_COLUMNS_COUNTED]:
-        numbers += f", {own[name]:,} of {len(sample.cells.get(name, ())):,} differing cells of {name}"
+    named = [name for name in hypothesis.columns if own[name]][:_COLUMNS_COUNTED]
+    cells = ", ".join(f"{own[name]:,} of {len(sample.cells.get(name, ())):,} differing cells of {name}" for name in named)
+    alone = f"{rows:,} of {total:,} differing rows ({_percent(rows, total)})"
+    numbers = f"Explains {cells}, and all that differs in {alone}" if cells else f"Explains {alone}"
     words = [f"{hypothesis.sentence}.", f"{numbers}."]
     if hypothesis.detail:
         words.append(hypothesis.detail)
@@ -118,7 +119,7 @@ def _percent(part: int, whole: int) -> str:
     share = 100 * part / whole if whole else 0.0
     if part and part < whole and (share < 0.1 or share > 99.9):
         return "under 0.1 %" if share < 0.1 else "over 99.9 %"
-    return f"{share:.1f} %".replace(".0 %", " %")
+    return f"{share:.2f} %".replace(".00 %", " %")
 
 
 def _estimate(share: float, seen: int, sample: Sample) -> str:

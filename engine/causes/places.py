@@ -193,7 +193,7 @@ def _reload(sample: Sample, place: _Place) -> Fix:
     else:
         fresh = f"source.where({inner!r})"
     if any(meta.source_is_text != meta.target_is_text for meta in metas) or sample.mask is not None:
-        return Fix(kind="reload", text=f"Load the rows where {inner} into the target again.")
+        return Fix(kind="reload", text=f"In the target, replace the rows where {inner} by those of the source.")
     return Fix(
         kind="reload",
         text=f"target = target.where({f'NOT ({outer})'!r}).unionByName({fresh}, allowMissingColumns=True)",

@@ -91,7 +91,7 @@ def _changes(found: Sequence[Hypothesis], sample: Sample) -> Iterator[Hypothesis
         ),
         cells=cells,
         columns=columns,
-        opposing=tuple(row for row in sample.of_class("changed") if row not in rows)[:CITED],
+        opposing=tuple(row for row in sample.of_class("changed") if row not in left and sample.differing[row] & set(columns))[:CITED],
         role="rest",
     )
 
@@ -113,12 +113,10 @@ def _lonely(explained: frozenset[int], sample: Sample, row_class: str) -> Iterat
         fix = Fix(kind="spark", text=f"target = target.join(source.select({picked}), {[k.name for k in keys]!r}, 'left_semi')")
     else:
         fix = Fix(kind="reload", text=f"Load again the rows that result.{row_class}() lists.")
-    words = (
-        "rows of the source are lost without a pattern" if missing else "rows stand there that the source does not have, without a pattern"
-    )
+    words = "Rows of the source are missing from the target" if missing else "The target has rows that the source does not have"
     yield Hypothesis(
         "lost_rows" if missing else "surplus_rows",
-        f"In the target {words}",
+        f"{words}, without a pattern",
         frozenset(rows),
         91,
         fix,

@@ -268,7 +268,7 @@ def test_an_offset_in_part_of_the_rows_is_not_repaired_by_a_rule_that_would_brea
 
     assert (first.cause, first.fix.kind) == ("constant_time_offset", "spark")
     assert "parity_source" in first.fix.text
-    assert any("equal values in the sample" in text for text in first.against)
+    assert any("equal values of the sample" in text for text in first.against)
 
 
 def test_afternoons_that_became_mornings_are_a_twelve_hour_clock_when_mornings_are_equal():
