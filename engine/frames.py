@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property, reduce
 
 from pyspark.sql import Column, DataFrame
@@ -17,7 +17,7 @@ from engine.hashing import HashedColumn, key_hash, row_hashes, text_hash
 from engine.parsing import PARSED_TEXT, PARSED_VALUE
 from engine.portable import pct1_row
 from engine.ranges import KeySpan
-from engine.rules import apply_rule, apply_with_arrow, is_native, loses
+from engine.rules import Rule, apply_rule, apply_with_arrow, is_native, loses
 
 __all__ = ["RAW", "SideFrames", "quoted", "step_plan"]
 
@@ -245,15 +245,11 @@ class SideFrames:
 
     def _ruled(self, frame: DataFrame, values: Sequence[str], side: Column, *, raw: bool) -> DataFrame:
         """Apply the normalisers to candidates, keeping the value after every step, and key and row hash under the rules."""
-        final: dict[int, tuple[str, T.DataType]] = {}
-        steps_kept: list[str] = []
-        for index, column in enumerate(self.plan.compared):
-            if not column.steps:
-                continue
-            frame, kept, last = self._stepped(frame, index, column)
-            steps_kept += kept
-            if last is not None:
-                final[index] = last
+        stepped = [_Stepped.of(index, column) for index, column in enumerate(self.plan.compared) if column.steps]
+        frame = frame.withColumns({one.running: one.start for one in stepped})
+        for step in range(max(len(one.column.steps) for one in stepped)):
+            frame = self._one_step(frame, [one for one in stepped if step < len(one.column.steps)], step)
+        final = {one.index: one.last for one in stepped if one.last is not None}
         hashed = []
         for index, column in enumerate(self.plan.compared):
             name, declared = final.get(index, (f"c{index}", column.type))
@@ -263,45 +259,88 @@ class SideFrames:
         key_changed = any(column.is_key and column.steps for column in self.plan.compared)
         frame = frame.select("*", by_rule.alias("hr"), *([key_hash(keys).alias("ruled_k")] if keys and key_changed else []))
         k = F.col("ruled_k") if keys and key_changed else F.col("k")
-        carried = [*values, *steps_kept, *([RAW] if raw else [])]
-        return frame.select(side, k.alias("k"), "h1", "h2", "hr", F.struct(*carried).alias("v"))
+        losses = {one.loss: F.coalesce(F.col(one.loss), F.lit(False)) if one.loses else F.lit(False) for one in stepped if one.column.casts}
+        kept = [name for one in stepped for name in one.kept]
+        carried = [*(F.col(name) for name in (*values, *kept)), *(lost.alias(name) for name, lost in losses.items())]
+        return frame.select(side, k.alias("k"), "h1", "h2", "hr", F.struct(*carried, *([F.col(RAW)] if raw else [])).alias("v"))
 
-    def _stepped(self, frame: DataFrame, index: int, column: ComparedColumn) -> tuple[DataFrame, list[str], tuple[str, T.DataType] | None]:
-        """Add `r<index>_<j>`, the value of a column after each of its steps, in the common type of both sides."""
-        types = step_plan(column)
-        current = F.col(f"c{index}").getField(PARSED_VALUE) if column.parsed else F.col(f"c{index}")
-        declared = column.value_type if column.parsed else column.type
-        running = f"running{index}"
-        frame = frame.withColumn(running, current)
-        kept, last = [], None
-        lost = F.lit(False)
-        for j, step in enumerate(column.steps):
-            if step.source if self.on_source else step.target:
-                if is_native(step.rule):
-                    before = declared
-                    value, declared = apply_rule(step.rule, F.col(running), declared)
-                    if step.rule.name in ("cast", "double"):
-                        frame = frame.withColumn(f"l{index}", lost | loses(F.col(running), before, value, declared))
-                        lost = F.col(f"l{index}")
-                    frame = frame.withColumn(running, value)
-                else:
-                    frame = apply_with_arrow(frame, {running: (step.rule,)})
-            common = types.common[j]
-            if common is None:
+    def _one_step(self, frame: DataFrame, stepped: Sequence[_Stepped], step: int) -> DataFrame:
+        """Apply one step of every column at once, and add `r<index>_<step>`, its value in the common type of both sides.
+
+        One projection for all columns: Spark's analysis of a projection for each is what takes time where there are many rules.
+        """
+        changed: dict[str, Column] = {}
+        through_arrow: dict[str, tuple[Rule, ...]] = {}
+        for one in stepped:
+            applied = one.column.steps[step]
+            if not (applied.source if self.on_source else applied.target):
                 continue
-            value = physical(F.col(running), declared, common)
-            if column.parsed:
-                text = F.col(f"c{index}").getField(PARSED_TEXT)
-                value = F.when(F.col(f"c{index}").isNotNull(), F.struct(value.alias(PARSED_VALUE), text.alias(PARSED_TEXT)))
-            name = f"r{index}_{j}"
-            frame = frame.withColumn(name, value)
-            kept.append(name)
-            if j == len(column.steps) - 1:
-                typed = common
-                if column.parsed:
-                    typed = T.StructType([T.StructField(PARSED_VALUE, common), T.StructField(PARSED_TEXT, T.StringType())])
-                last = (name, typed)
-        if column.casts:
-            frame = frame.withColumn(f"l{index}", F.coalesce(lost, F.lit(False)))
-            kept.append(f"l{index}")
-        return frame.drop(running), kept, last
+            if not is_native(applied.rule):
+                through_arrow[one.running] = (applied.rule,)
+                continue
+            before, running = one.declared, F.col(one.running)
+            value, one.declared = apply_rule(applied.rule, running, before)
+            if applied.rule.name in ("cast", "double"):
+                lost = loses(running, before, value, one.declared)
+                changed[one.loss] = F.col(one.loss) | lost if one.loses else lost
+                one.loses = True
+            changed[one.running] = value
+        frame = frame.withColumns(changed) if changed else frame
+        frame = apply_with_arrow(frame, through_arrow)
+        results = {name: value for one in stepped for name, value in one.result(step)}
+        return frame.withColumns(results) if results else frame
+
+
+@dataclass
+class _Stepped:
+    """A column on its way through its normalisers, on one side.
+
+    Attributes:
+        declared: its type after the last step applied.
+        loses: whether `loss` is there, which says that a cast lost something.
+        kept: names of the values after each step that both sides can be compared after.
+        last: name and type of the value after all steps, if it can be compared.
+    """
+
+    index: int
+    column: ComparedColumn
+    types: StepTypes
+    declared: T.DataType
+    loses: bool = False
+    kept: list[str] = field(default_factory=list)
+    last: tuple[str, T.DataType] | None = None
+
+    @classmethod
+    def of(cls, index: int, column: ComparedColumn) -> _Stepped:
+        return cls(index, column, step_plan(column), column.value_type if column.parsed else column.type)
+
+    @property
+    def running(self) -> str:
+        return f"running{self.index}"
+
+    @property
+    def loss(self) -> str:
+        return f"l{self.index}"
+
+    @property
+    def start(self) -> Column:
+        value = F.col(f"c{self.index}")
+        return value.getField(PARSED_VALUE) if self.column.parsed else value
+
+    def result(self, step: int) -> Iterator[tuple[str, Column]]:
+        """Yield the column of the value after a step, if both sides can be compared after it."""
+        common = self.types.common[step]
+        if common is None:
+            return
+        value = physical(F.col(self.running), self.declared, common)
+        typed: T.DataType = common
+        if self.column.parsed:
+            own = F.col(f"c{self.index}")
+            text = own.getField(PARSED_TEXT)
+            value = F.when(own.isNotNull(), F.struct(value.alias(PARSED_VALUE), text.alias(PARSED_TEXT)))
+            typed = T.StructType([T.StructField(PARSED_VALUE, common), T.StructField(PARSED_TEXT, T.StringType())])
+        name = f"r{self.index}_{step}"
+        self.kept.append(name)
+        if step == len(self.column.steps) - 1:
+            self.last = (name, typed)
+        yield name, value
