@@ -9,7 +9,7 @@ from operator import attrgetter
 
 from connectors.base import LocalFile, OpenedTable
 
-__all__ = ["are_copies"]
+__all__ = ["are_copies", "are_one"]
 
 _CHUNK = 1 << 22
 _AT_ONCE = 2
@@ -30,6 +30,12 @@ def are_copies(source: OpenedTable, target: OpenedTable) -> bool:
         return False
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         return all(pool.map(_hold_the_same, pairs))
+
+
+def are_one(source: OpenedTable, target: OpenedTable) -> bool:
+    """Return whether both tables are the very same files, reached by links: their equality proves nothing."""
+    ours, theirs = ({file.inode for file in side.stored} for side in (source, target))
+    return bool(ours) and ours == theirs
 
 
 def _paired(ours: Sequence[LocalFile], theirs: Sequence[LocalFile]) -> list[tuple[LocalFile, LocalFile]]:

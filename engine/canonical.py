@@ -249,20 +249,15 @@ def _entries(value: Column, declared: T.MapType, canonical: T.MapType) -> Column
 def refusal(value: Column, declared: T.DataType, canonical: T.DataType) -> Column | None:
     """Return a boolean, true for values that have no canonical form, or None when every value has one.
 
-    Such values: a decimal out of range of decimal(38, s); a map with the same key twice. Either makes a run INCONCLUSIVE.
+    Such values: a decimal out of range of decimal(38, s), wherever it is nested; a map with the same key twice. Either makes a run
+    INCONCLUSIVE.
     """
     if isinstance(canonical, T.DecimalType) and declared != canonical and canonical.precision == _MAX_DIGITS:
         return value.isNotNull() & value.try_cast(canonical).isNull()
     if isinstance(canonical, T.MapType) and isinstance(declared, T.MapType):
-        keys = F.map_keys(value)
-        if isinstance(declared.keyType, (T.MapType, T.VariantType)):
-            return F.lit(False)
-        return F.coalesce(F.size(F.array_distinct(keys)) != F.size(keys), F.lit(False))
+        return _map_refusal(value, declared, canonical)
     if isinstance(canonical, T.ArrayType) and isinstance(declared, T.ArrayType):
-        element, wanted = declared.elementType, canonical.elementType
-        if refusal(F.lit(None), element, wanted) is None:
-            return None
-        return F.coalesce(F.exists(value, lambda x: F.coalesce(_refused(x, element, wanted), F.lit(False))), F.lit(False))
+        return _any_refused(value, declared.elementType, canonical.elementType)
     if isinstance(canonical, T.StructType) and isinstance(declared, T.StructType):
         parts = [refusal(value.getField(part.name), declared[part.name].dataType, part.dataType) for part in canonical]
         found = [part for part in parts if part is not None]
@@ -273,6 +268,27 @@ def refusal(value: Column, declared: T.DataType, canonical: T.DataType) -> Colum
     return None
 
 
-def _refused(value: Column, declared: T.DataType, canonical: T.DataType) -> Column:
-    found = refusal(value, declared, canonical)
-    return F.lit(False) if found is None else found
+def _map_refusal(value: Column, declared: T.MapType, canonical: T.MapType) -> Column:
+    keys = F.map_keys(value)
+    refused = F.lit(False)
+    if not isinstance(declared.keyType, (T.MapType, T.VariantType)):
+        refused = F.coalesce(F.size(F.array_distinct(keys)) != F.size(keys), F.lit(False))
+    for parts in (
+        _any_refused(keys, declared.keyType, canonical.keyType),
+        _any_refused(F.map_values(value), declared.valueType, canonical.valueType),
+    ):
+        if parts is not None:
+            refused = refused | parts
+    return refused
+
+
+def _any_refused(values: Column, declared: T.DataType, canonical: T.DataType) -> Column | None:
+    """Return whether any element of an array has no canonical form; None when every one has."""
+    if refusal(F.lit(None), declared, canonical) is None:
+        return None
+
+    def refused(element: Column) -> Column:
+        found = refusal(element, declared, canonical)
+        return F.lit(False) if found is None else F.coalesce(found, F.lit(False))
+
+    return F.coalesce(F.exists(values, refused), F.lit(False))

@@ -87,19 +87,18 @@ def _microseconds(column: str, text: str, number: str) -> Decimal:
 def delta(source: Column, target: Column, canonical: T.DataType) -> Column | None:
     """Return |source − target| as double for finite numbers, seconds for points in time; None for types without a distance.
 
-    Exact numbers are subtracted as decimals; where 38 digits do not suffice, NULL.
+    Exact numbers are subtracted as decimals. NULL where the distance does not fit: 38 digits, a double, 64 bits of microseconds.
     """
     kind = family(canonical)
     if kind == "number":
-        wide = "decimal(38,0)" if isinstance(canonical, T.LongType) else canonical
-        return F.abs(F.try_subtract(source.cast(wide), target.cast(wide))).cast("double")
+        return _distance(_as_decimal(source, canonical), _as_decimal(target, canonical)).cast("double")
     if kind == "float":
         difference = F.abs(source.cast("double") - target.cast("double"))
-        return F.when(_finite(source) & _finite(target), difference)
+        return F.when(_finite(source) & _finite(target) & _finite(difference), difference)
     if kind in _TEMPORAL:
-        return F.abs(F.try_subtract(_instant(source, kind), _instant(target, kind))) / F.lit(1e6)
+        return _distance(_instant(source, kind), _instant(target, kind)) / F.lit(1e6)
     if kind == "interval_dt":
-        return F.abs(F.try_subtract(microseconds(source), microseconds(target))) / F.lit(1e6)
+        return _distance(microseconds(source), microseconds(target)) / F.lit(1e6)
     return None
 
 
@@ -121,21 +120,35 @@ def within(source: Column, target: Column, canonical: T.DataType, tolerance: Tol
     """
     kind = family(canonical)
     if kind in _TEMPORAL:
-        distance = F.abs(F.try_subtract(_instant(source, kind), _instant(target, kind)))
+        distance = _distance(_instant(source, kind), _instant(target, kind))
         return F.coalesce(distance.cast("decimal(38,0)") <= _limit(tolerance.absolute, 0), F.lit(False))
     if kind == "float":
         a, b = source.cast("double"), target.cast("double")
-        limit = F.greatest(F.lit(float(tolerance.absolute)), F.lit(float(tolerance.relative)) * F.greatest(F.abs(a), F.abs(b)))
-        near = F.abs(a - b) <= limit
+        far = F.abs(a - b) == F.lit(float("inf"))
+        near = F.when(far, _near(a / 2, b / 2, tolerance, 0.5)).otherwise(_near(a, b, tolerance, 1.0))
         return F.coalesce(_finite(source) & _finite(target) & near, F.lit(False))
     return F.coalesce(_exact_within(source, target, canonical, tolerance), F.lit(False))
+
+
+def _near(a: Column, b: Column, tolerance: Tolerance, scale: float) -> Column:
+    """Return whether two doubles, which may both be halves since the distance of whole ones is no double, are within the tolerance."""
+    relative = F.lit(float(tolerance.relative)) * F.greatest(F.abs(a), F.abs(b))
+    return F.abs(a - b) <= F.greatest(F.lit(float(tolerance.absolute) * scale), relative)
+
+
+def _distance(a: Column, b: Column) -> Column:
+    """Return the distance of two exact numbers, NULL where it does not fit.
+
+    No abs(): Spark's rounds negative decimals to 34 digits (scala.math.BigDecimal.unary_-), and the lowest bigint has none. And
+    greatest() and least() pass over NULL: the distance to a value that does not fit would be 0.
+    """
+    return F.when(a.isNotNull() & b.isNotNull(), F.try_subtract(F.greatest(a, b), F.least(a, b)))
 
 
 def _exact_within(source: Column, target: Column, canonical: T.DataType, tolerance: Tolerance) -> Column:
     a, b = _as_decimal(source, canonical), _as_decimal(target, canonical)
     scale = canonical.scale if isinstance(canonical, T.DecimalType) else 0
-    # No abs(): Spark's rounds negative decimals to 34 digits (scala.math.BigDecimal.unary_-).
-    distance = F.try_subtract(F.greatest(a, b), F.least(a, b))
+    distance = _distance(a, b)
     absolute = distance <= _limit(tolerance.absolute, scale)
     if not tolerance.relative:
         return absolute
@@ -196,5 +209,5 @@ def _finite(value: Column) -> Column:
 
 def _instant(value: Column, kind: str) -> Column:
     if kind == "date":
-        return F.unix_date(value).cast("bigint") * F.lit(86_400_000_000).cast("bigint")
+        return F.try_multiply(F.unix_date(value).cast("bigint"), F.lit(86_400_000_000).cast("bigint"))
     return F.unix_micros(value.cast("timestamp"))

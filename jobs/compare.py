@@ -117,6 +117,11 @@ def compare(
         ConfigError, InputError: the request is wrong or does not fit the tables (exit 2).
         ConnectorError, EngineError: it could not be carried out (exit 3).
     """
+    _refuse_kinds(
+        names={"keys": keys, "columns": columns, "exclude": exclude},
+        mappings={"mapping": mapping, "rules": rules, "tolerance": tolerance, **_options_of(source_options, target_options)},
+        paths={"contract": None if isinstance(contract, Contract) else contract, "diffs": diffs},
+    )
     described = build_contract(
         contract,
         keys=keys,
@@ -142,6 +147,30 @@ def compare(
             return _Run(session, evidence, described, folder, show_values, progress).outcome(source, target)
     except (PySparkException, Py4JError) as error:
         raise translate_spark_error(error, "the comparison") from error
+
+
+def _options_of(source: object, target: object) -> dict[str, object]:
+    return {"source_options": source, "target_options": target}
+
+
+def _refuse_kinds(names: Mapping[str, object], mappings: Mapping[str, object], paths: Mapping[str, object]) -> None:
+    """Refuse arguments of another kind than `compare` takes; a text where a mapping belongs is what a command line would take."""
+    for name, value in names.items():
+        listed = isinstance(value, Iterable) and not isinstance(value, (str, bytes, Mapping)) and not hasattr(value, "alias")
+        if isinstance(value, str) or value is None:
+            continue
+        if not listed or not all(isinstance(one, str) for one in value):  # type: ignore[attr-defined]
+            raise ConfigError(f"{name}: names of columns are wanted, not {_kind_of(value)}.", object=name, hint=f'Write {name}=["id"].')
+    for name, value in mappings.items():
+        if value is not None and not isinstance(value, Mapping):
+            raise ConfigError(f"{name}: a dictionary is wanted, not {_kind_of(value)}.", object=name, hint=f'Write {name}={{"…": "…"}}.')
+    for name, value in paths.items():
+        if value is not None and not isinstance(value, (str, Path)):
+            raise ConfigError(f"{name}: a path is wanted, not {_kind_of(value)}.", object=name)
+
+
+def _kind_of(value: object) -> str:
+    return f"{type(value).__name__} {value!r}" if isinstance(value, (int, float, str)) else type(value).__name__
 
 
 def _free_folder(diffs: str | Path | None) -> str | None:

@@ -22,7 +22,7 @@ def filtered(table: OpenedTable, plan: ColumnPlan, where: str, *, on_source: boo
     """Return the rows that satisfy a predicate written in source names."""
     if on_source:
         return satisfying(table.rows, where, f"source {table.uri}")
-    names = {column.target: column.name for column in plan.compared}
+    names = {target: name for name, target in plan.target_names.items()}
     forward = [F.col(quoted(name)).alias(names.get(name, _aside(name, names))) for name in table.rows.columns]
     renamed = satisfying(table.rows.select(*forward), where, f"target {table.uri}")
     back = [F.col(quoted(names.get(name, _aside(name, names)))).alias(name) for name in table.rows.columns]

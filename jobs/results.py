@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from connectors.base import OpenedTable
+from connectors.copies import are_one
 from engine.columns import ColumnPlan
 from engine.reconcile import Reconciliation
 from schemas.contract import Contract
@@ -25,7 +26,8 @@ def reasons_unproven(plan: ColumnPlan, opened: tuple[OpenedTable, OpenedTable], 
                 f"{count:,} values of {column} in the {side} have no exact form in the common type, or lose something in a declared cast."
             )
             reasons.append(Reason(code="lossy_cast", text=text))
-    if opened[0].identity is not None and opened[0].identity == opened[1].identity:
+    same = opened[0].identity is not None and opened[0].identity == opened[1].identity
+    if same or are_one(opened[0], opened[1]):
         text = "Source and target are the same object, so their equality proves nothing."
         reasons.append(Reason(code="self_comparison", text=text))
     return reasons
@@ -81,7 +83,7 @@ def _largest(values: Iterable[float | None]) -> str | None:
 
 def _plain(value: float) -> str:
     """Return a number as text, whole numbers without a point."""
-    return str(int(value)) if value == int(value) and abs(value) < 2**63 else repr(value)
+    return str(int(value)) if abs(value) < 2**63 and value == int(value) else repr(value)
 
 
 def input_result(table: OpenedTable, total: int | None, compared: int) -> InputResult:
