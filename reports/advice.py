@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from reports.causes import columns_of, known_columns, row_classes, touches
 from reports.figures import plural, share
 from reports.model import ReportData
-from reports.summary import deciding, differing_rows, first_sentence
+from reports.summary import column_name, deciding, differing_rows, first_sentence, ordered_columns
 from schemas.verdict import CompareResult, Explanation, Fix, Reason
 
 __all__ = ["Step", "command", "is_command", "steps"]
 
 _MOST_FIXES = 3
+_MOST_COLUMNS = 2  # grave ones that no fix is about
+_GRAVE = ("CRITICAL", "HIGH")
 _OF_ROWS = ("changed", "missing", "extra", "multiplicity")  # reasons that the fixes and the differences are about
 _FIX_WORDS = {
     "contract_rule": "If that is acceptable, declare it and compare again:",
@@ -90,16 +93,18 @@ def steps(data: ReportData) -> tuple[Step, ...]:
         "SAMPLED_PASS": _sampled_pass,
         "FAIL": _fail,
         "INCONCLUSIVE": _inconclusive,
-    }[result.verdict](result)
+    }[result.verdict](data)
 
 
-def _pass(result: CompareResult) -> tuple[Step, ...]:
+def _pass(data: ReportData) -> tuple[Step, ...]:
+    result = data.result
     if result.inputs.source.pinned and result.inputs.target.pinned:
         return (Step("Nothing to do", "Keep this report, or the document of --json, as evidence."),)
     return (Step("To open a gate, compare pinned inputs", "Give files, table versions or snapshots as URI instead of DataFrames."),)
 
 
-def _pass_with_rules(result: CompareResult) -> tuple[Step, ...]:
+def _pass_with_rules(data: ReportData) -> tuple[Step, ...]:
+    result = data.result
     found = []
     if result.counts.matched_by_rule:
         rows = plural(result.counts.matched_by_rule, "row")
@@ -107,20 +112,22 @@ def _pass_with_rules(result: CompareResult) -> tuple[Step, ...]:
     return (*found, *_about(reason for reason in result.reasons if reason.code != "matched_by_rule"))
 
 
-def _sampled_pass(result: CompareResult) -> tuple[Step, ...]:
-    whole = command(result, without=("sample",))
+def _sampled_pass(data: ReportData) -> tuple[Step, ...]:
+    whole = command(data.result, without=("sample",))
     return (
         Step("Compare every row when it matters", "A sample can miss differences that sit in few rows. No gate accepts it.", words=whole),
     )
 
 
-def _inconclusive(result: CompareResult) -> tuple[Step, ...]:
-    return _about(deciding(result)) or (Step("Read the findings", "They name what could not be proven."),)
+def _inconclusive(data: ReportData) -> tuple[Step, ...]:
+    return _about(deciding(data.result)) or (Step("Read the findings", "They name what could not be proven."),)
 
 
-def _fail(result: CompareResult) -> tuple[Step, ...]:
+def _fail(data: ReportData) -> tuple[Step, ...]:
+    result = data.result
     fixes = [item for item in result.explanations if item.share > 0 and item.alternative_to is None][:_MOST_FIXES]
     found = [_step(result, item) for item in fixes]
+    found += [_look(data, item) if isinstance(item, str) else _step(result, item) for item in _left_out(data, fixes)]
     found += _about(reason for reason in deciding(result) if reason.code not in _OF_ROWS)
     if differing_rows(result):
         every = command(result, extra=("--diffs", "differences"))
@@ -129,13 +136,56 @@ def _fail(result: CompareResult) -> tuple[Step, ...]:
     return tuple(found) or (Step("Read the reasons", "They say what failed."),)
 
 
+def _left_out(data: ReportData, fixes: Iterable[Explanation]) -> Iterator[Explanation | str]:
+    """Yield what is still to be told beside the fixes: missing and extra rows, and grave columns; its explanation where there is one.
+
+    Yields:
+        An explanation, else `missing`, `extra` (row classes) or the name of a column after a colon.
+    """
+    result = data.result
+    names, told = known_columns(result), list(fixes)
+    others = [item for item in result.explanations if item.alternative_to is None and item not in told]
+    for row_class, rows in (("missing", result.counts.missing), ("extra", result.counts.extra)):
+        if rows and not any(row_class in row_classes(item) for item in told):
+            item = next((item for item in others if item.share > 0 and row_class in row_classes(item)), None)
+            told += [item] if item else []
+            yield item or row_class
+    severity, lines = dict(data.severities), 0
+    for name in (column_name(column) for column in ordered_columns(data)[0] if column.changed):
+        if lines < _MOST_COLUMNS and severity.get(name) in _GRAVE and not any(touches(item, name, names) for item in told):
+            lines += 1
+            item = next((item for item in others if _fits_cells(item) and name in columns_of(item, names)), None)
+            told += [item] if item else []
+            yield item or f":{name}"
+
+
+def _fits_cells(explanation: Explanation) -> bool:
+    """Return whether an explanation is not a refuted one: it explains rows, or cells of rows that differ in other columns too."""
+    return explanation.share > 0 or "differing cells of" in explanation.statement
+
+
+def _look(data: ReportData, left: str) -> Step:
+    """Return the step for rows or a column that nothing explains."""
+    result = data.result
+    if left.startswith(":"):
+        changed = next(column.changed for column in result.columns if column_name(column) == left[1:])
+        what = f"{'the' if changed == 1 else f'the {changed:,}'} changed {'cell' if changed == 1 else 'cells'} of {left[1:]}"
+        return Step(f"Look at {what}: no cause was found", "In Python: result.diffs() lists what both sides hold.")
+    rows = result.counts.missing if left == "missing" else result.counts.extra
+    what = f"the {left} row" if rows == 1 else f"the {rows:,} {left} rows"
+    return Step(f"Look at {what}: no cause was found", f"In Python: result.{left}() lists {'it' if rows == 1 else 'them'}.")
+
+
 def _about(reasons: Iterable[Reason]) -> tuple[Step, ...]:
     return tuple(Step(_sentence(reason.text), _advice(reason)) for reason in reasons)
 
 
 def _step(result: CompareResult, explanation: Explanation) -> Step:
     fix = explanation.fix
-    explains = f"It explains {share(explanation.share)} of the differing rows."
+    part = (
+        f"{share(explanation.share)} of the differing rows" if explanation.share > 0 else "cells of rows that differ in other columns too"
+    )
+    explains = f"It explains {part}."
     if not is_command(fix):
         return Step(_seen(explanation), f"{explains} {_sentence(fix.text)}.")
     words = _with_options(result, fix.text) if fix.kind == "contract_rule" else ()

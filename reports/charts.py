@@ -19,13 +19,13 @@ _LETTERS = 28  # that fit in the label at 13 px
 
 
 def bar_chart(breakdown: Breakdown) -> Markup:
-    """Return one chart: label, bar, number and floored share of the total per row.
+    """Return one chart: label, bar, number and share of the total per row.
 
     Args:
-        breakdown: bars in display order; beyond 20, the rest is summed up in the last row, without a bar. With a unit that starts with
-            "per mille", bars may overlap: their whole is 1,000, not their sum.
+        breakdown: bars in display order; beyond 20, the rest is summed up in the last row, without a bar. Bars with a text of
+            their own may overlap: nothing is said of their sum.
     """
-    total = 1000 if breakdown.unit.startswith("per mille") else sum(bar.value for bar in breakdown.bars)
+    total = sum(bar.value for bar in breakdown.bars)
     bars = breakdown.bars[:_MOST_BARS]
     most = max((bar.value for bar in bars), default=0)
     drawn = [_bar(index, bar, most, total) for index, bar in enumerate(bars)]
@@ -33,7 +33,7 @@ def bar_chart(breakdown: Breakdown) -> Markup:
         bars += (Bar(f"{len(rest):,} more", sum(bar.value for bar in rest), "summed up"),)
         drawn.append(_bar(len(drawn), bars[-1], 0, total))
     rows = Markup("").join(drawn)
-    spoken = "; ".join(f"{plain(bar.label, lines=False)}: {count(bar.value)}" for bar in bars)
+    spoken = "; ".join(f"{plain(bar.label, lines=False)}: {bar.text or count(bar.value)}" for bar in bars)
     height = max(1, len(bars)) * _ROW
     return Markup('<svg class="chart" viewBox="0 0 {w} {h}" width="{w}" height="{h}" role="img" aria-label="{label}">{rows}</svg>').format(
         w=_WIDTH, h=height, label=f"{plain(breakdown.title, lines=False)}, {plain(breakdown.unit, lines=False)}. {spoken}", rows=rows
@@ -46,7 +46,7 @@ def _bar(index: int, bar: Bar, most: int, total: int) -> Markup:
     top, middle = index * _ROW, index * _ROW + _ROW // 2
     full = plain(bar.label, lines=False)
     label = full if len(full) <= _LETTERS else full[: _LETTERS - 1] + "…"
-    hint = f"{full}: {count(bar.value)}" + (f", {plain(bar.hint, lines=False)}" if bar.hint else "")
+    hint = f"{full}: {bar.text or count(bar.value)}" + (f", {plain(bar.hint, lines=False)}" if bar.hint else "")
     return Markup(
         '<g><title>{hint}</title><text class="chart-label" x="{lx}" y="{m}" text-anchor="end" dominant-baseline="central">{label}</text>'
         '<rect class="chart-rail" x="{x}" y="{y}" width="{room}" height="12" rx="2"/>'
@@ -55,7 +55,7 @@ def _bar(index: int, bar: Bar, most: int, total: int) -> Markup:
         '<tspan class="chart-share" dx="8">{share}</tspan></text></g>'
     ).format(
         hint=hint, label=label or "(no name)", lx=_LABEL - 14, m=middle, x=_LABEL, y=top + 9, room=room, length=f"{length:.1f}",
-        vx=_LABEL + room + 14, value=count(bar.value), share=percent(bar.value, total),
+        vx=_LABEL + room + 14, value=bar.text or count(bar.value), share="" if bar.text else percent(bar.value, total),
     )  # fmt: skip
 
 

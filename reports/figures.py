@@ -1,11 +1,24 @@
-"""Numbers to text, never rounded towards good news."""
+"""Numbers to text; no rounding makes all of nearly all, or nothing of a little."""
 
 from __future__ import annotations
 
 import re
-from decimal import ROUND_CEILING, ROUND_DOWN, Decimal
+from decimal import ROUND_CEILING, ROUND_DOWN, ROUND_HALF_UP, Decimal, InvalidOperation
 
-__all__ = ["bytes_text", "count", "duration", "grouped", "percent", "percent_at_most", "plural", "power", "share"]
+__all__ = [
+    "bytes_text",
+    "count",
+    "covered",
+    "duration",
+    "grouped",
+    "percent",
+    "percent_at_most",
+    "plural",
+    "power",
+    "relative",
+    "share",
+    "trimmed",
+]
 
 
 def count(number: int) -> str:
@@ -37,34 +50,67 @@ def plural(number: int, noun: str, many: str = "") -> str:
 
 
 def percent(part: int, whole: int) -> str:
-    """Return part of whole as a percentage, floored: 100 % only when it is all (case B18).
+    """Return part of whole as a percentage, rounded to two digits: 100 % only when it is all (case B18).
 
-    >>> percent(99_999_996, 100_000_000), percent(1, 10**6), percent(5, 5)
-    ('99.99 %', '< 0.01 %', '100 %')
+    >>> percent(99_999_996, 100_000_000), percent(1, 10**6), percent(5, 5), percent(13, 70)
+    ('99.99 %', '< 0.01 %', '100 %', '18.57 %')
     """
     if whole <= 0:
         return "–"
-    if part >= whole:
-        return "100 %"
-    return _floored(Decimal(part * 10_000 // whole) / 100, part > 0)
+    return "100 %" if part >= whole else _rounded(Decimal(100 * part) / Decimal(whole))
 
 
 def share(fraction: float) -> str:
-    """Return a share of 0…1 as a percentage, floored.
+    """Return a share of 0…1 as a percentage, rounded as `percent` does.
 
-    >>> share(0.9999996), share(0.29), share(1.0), share(0.0)
-    ('99.99 %', '29.00 %', '100 %', '0 %')
+    >>> share(0.9999996), share(0.18568), share(1.0), share(0.0)
+    ('99.99 %', '18.57 %', '100 %', '0 %')
     """
-    if fraction >= 1:
-        return "100 %"
-    exact = Decimal(repr(fraction)) * 100  # of the shortest text: 0.29 is 29 %, not 28.99 %
-    return _floored(exact.quantize(Decimal("0.01"), ROUND_DOWN), fraction > 0)
+    return "100 %" if fraction >= 1 else _rounded(Decimal(repr(fraction)) * 100)
 
 
-def _floored(value: Decimal, some: bool) -> str:
-    if value == 0:
-        return "< 0.01 %" if some else "0 %"
-    return f"{value:.2f} %"
+def covered(fraction: float) -> str:
+    """Return what share was proven as a percentage, floored, as the words of the coverage are.
+
+    >>> covered(0.0156517), covered(1.0)
+    ('1.56 %', '100 %')
+    """
+    return "100 %" if fraction >= 1 else _rounded(Decimal(repr(fraction)) * 100, ROUND_DOWN)
+
+
+def _rounded(value: Decimal, rounding: str = ROUND_HALF_UP) -> str:
+    """Return a percentage below 100, rounded to two digits."""
+    if value <= 0:
+        return "0 %"
+    if value < Decimal("0.01"):
+        return "< 0.01 %"
+    return f"{min(value.quantize(Decimal('0.01'), rounding), Decimal('99.99'))} %"
+
+
+def trimmed(number: str) -> str:
+    """Return a decimal text without zeros at its end that say nothing.
+
+    >>> trimmed("0.000900000000000"), trimmed("12.00"), trimmed("1200")
+    ('0.0009', '12', '1200')
+    """
+    return number.rstrip("0").rstrip(".") if re.fullmatch(r"[-+]?[0-9]+\.[0-9]+", number) else number
+
+
+def relative(number: str) -> str:
+    """Return a ratio as a percentage, to two digits that tell, and to one behind the point at least; any other text as it is.
+
+    >>> relative("0.007894736842105263"), relative("0.994"), relative("99.0"), relative("-")
+    ('0.79 %', '99.4 %', '9,900 %', '-')
+    """
+    try:
+        value = Decimal(number) * 100
+    except InvalidOperation:
+        return number
+    if not value.is_finite():
+        return number
+    if not -6 <= value.adjusted() <= 12:
+        return f"{value:.1e} %" if value else "0 %"
+    return f"{grouped(trimmed(f'{round(value, max(1, 1 - value.adjusted())):f}'))} %"
 
 
 def percent_at_most(part: int, whole: int) -> str:

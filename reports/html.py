@@ -5,19 +5,31 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from dataclasses import replace
-from functools import partial
 
 from markupsafe import Markup
 
 from reports import view
 from reports.advice import steps
+from reports.causes import known_columns, label
 from reports.charts import bar_chart, meter
 from reports.escape import crop, json_for_script, plain
-from reports.figures import duration, share
+from reports.figures import covered, duration, share
+from reports.interleave import interleaved
 from reports.method import method
-from reports.model import Breakdown, ReportData
-from reports.summary import coverage_parts, differing_rows, equations, headline, ordered_columns, phases, seconds_taken, title
+from reports.model import Bar, Breakdown, ReportData
+from reports.summary import (
+    coverage_parts,
+    differing_rows,
+    equations,
+    findings,
+    headline,
+    ordered_columns,
+    phases,
+    seconds_taken,
+    settings,
+    title,
+    without_columns,
+)
 
 __all__ = ["render"]
 
@@ -37,7 +49,7 @@ def render(data: ReportData) -> str:
     style, script = view.read(_STYLE), view.read(_SCRIPT)
     notable, quiet = ordered_columns(data)
     rows = view.rows(data)
-    cell_columns = {plain(crop(cell.column, 80), lines=False) for row in data.samples[: len(rows)] for cell in row.cells}
+    cell_columns = {plain(crop(cell.column, 80), lines=False) for row in interleaved(data.samples)[: len(rows)] for cell in row.cells}
     return view.environment().get_template("report.html").render(
         result=result,
         policy=f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; base-uri 'none'; form-action 'none'",
@@ -50,32 +62,40 @@ def render(data: ReportData) -> str:
         steps=steps(data),
         equations=equations(result),
         sampled=result.counts.source_rows_total is not None or result.counts.target_rows_total is not None,
-        coverage=[(name, share(value), meter(value, f"{name} covered: {share(value)}")) for name, value in coverage_parts(result)],
+        coverage=[(name, covered(value), meter(value, f"{name} covered: {covered(value)}")) for name, value in coverage_parts(result)],
         notable=view.columns(data, notable),
         quiet=view.columns(data, quiet),
-        charts=[(item, bar_chart(item)) for item in map(partial(_floored, data), data.breakdowns) if item.bars],
+        without_columns=without_columns(result),
+        charts=[(item, bar_chart(item)) for item in _breakdowns(data) if item.bars],
         rows=rows,
         row_total=max(data.sample_total, differing_rows(result), len(data.samples)),
         row_columns=sorted(cell_columns),
         row_classes=sorted({row.kind for row in rows}),
         causes=view.causes(data),
-        findings=view.findings(data),
+        findings=findings(data),
         inputs=view.pins(data),
         method=method(data),
         profiles=data.profiles,
-        settings=data.settings,
+        settings=settings(data),
         timings=[(name, duration(seconds)) for name, seconds in phases(result)],
         took=duration(seconds_taken(data)),
         contract=json.dumps(result.contract, ensure_ascii=False, indent=2, sort_keys=True),
     )  # fmt: skip
 
 
-def _floored(data: ReportData, breakdown: Breakdown) -> Breakdown:
-    """Return the breakdown; shares of causes are floored, so that 999.96 per mille is not all (case B18)."""
-    if not breakdown.unit.startswith("per mille"):
-        return breakdown
-    shares = {item.cause: int(item.share * 1000) for item in data.result.explanations}
-    return replace(breakdown, bars=tuple(replace(bar, value=min(bar.value, shares.get(bar.label, bar.value))) for bar in breakdown.bars))
+def _breakdowns(data: ReportData) -> list[Breakdown]:
+    """Return the charts; that of causes with the exact shares, as in the list, since two causes may have one name."""
+    return [_by_cause(data, item) if item.unit.startswith("per mille") else item for item in data.breakdowns]
+
+
+def _by_cause(data: ReportData, breakdown: Breakdown) -> Breakdown:
+    names = known_columns(data.result)
+    bars = (
+        Bar(label(item, names), round(item.share * 10**6), item.statement, share(item.share))
+        for item in data.result.explanations
+        if item.share > 0 and item.alternative_to is None
+    )
+    return Breakdown(breakdown.title, "share of the differing rows that each explains", tuple(bars))
 
 
 def _capital(text: str) -> str:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from reports.advice import is_command, steps
+from reports.causes import entries
 from reports.escape import Piece, crop, markdown_code, markdown_prose, plain, plain_piece
-from reports.figures import count, duration, plural, share
+from reports.figures import count, covered, duration, plural, share
+from reports.interleave import interleaved
 from reports.method import method
 from reports.model import ReportData, SampleRow
 from reports.sidebyside import lone_side, pair, value_pieces
@@ -17,10 +19,12 @@ from reports.summary import (
     delta,
     differing_rows,
     equations,
+    findings,
     headline,
     ordered_columns,
     seconds_taken,
     title,
+    without_columns,
 )
 
 __all__ = ["render"]
@@ -95,9 +99,9 @@ def _counts(data: ReportData) -> str:
             f"{count(number)} {name}" for name, number in equation.parts if number or name in {"matched", "missing", "extra"}
         )
         rows.append((equation.side, count(equation.total), f"{parts} {'✓' if equation.holds else '**✗ does not add up**'}"))
-    covered = ", ".join(f"{name} {share(value)}" for name, value in coverage_parts(result))
+    shares = ", ".join(f"{name} {covered(value)}" for name, value in coverage_parts(result))
     of = " (of the sample)" if result.counts.source_rows_total is not None else ""
-    return _table(("", f">rows{of}", "="), rows) + f"\n\nCoverage: {covered} – {markdown_prose(crop(result.coverage.text, 400))}"
+    return _table(("", f">rows{of}", "="), rows) + f"\n\nCoverage: {shares} – {markdown_prose(crop(result.coverage.text, 400))}"
 
 
 def _rules(data: ReportData) -> str:
@@ -107,6 +111,8 @@ def _rules(data: ReportData) -> str:
 
 def _columns(data: ReportData) -> str:
     notable, quiet = ordered_columns(data)
+    if without_columns(data.result) and not notable:
+        return "Columns were not compared one by one: there is no key."
     if not notable:
         return f"No difference in {plural(len(quiet), 'column')}."
     severities = dict(data.severities)
@@ -125,11 +131,12 @@ def _columns(data: ReportData) -> str:
         )
     more = f"\n\n… and {plural(len(notable) - _MOST_COLUMNS, 'more column')}." if len(notable) > _MOST_COLUMNS else ""
     table = _table(("column", ">cells", ">share", "classes", ">largest delta", "severity"), rows)
-    return f"{table}{more}\n\n{plural(len(quiet), 'other column')} without difference."
+    rest = "not compared one by one: there is no key" if without_columns(data.result) else "without difference"
+    return f"{table}{more}\n\n{plural(len(quiet), 'other column')} {rest}."
 
 
 def _samples(data: ReportData) -> str:
-    rows = data.samples[:_MOST_ROWS]
+    rows = interleaved(data.samples)[:_MOST_ROWS]
     if not rows:
         return ""
     lines = [line for row in rows for line in _row(row)]
@@ -173,16 +180,18 @@ def _value(pieces: Sequence[Piece]) -> str:
 
 def _causes(data: ReportData) -> str:
     lines = []
-    for item in data.result.explanations:
+    for entry in entries(data.result):
+        item = entry.explanation
         fix = markdown_code(crop(item.fix.text, 300)) if is_command(item.fix) else markdown_prose(crop(item.fix.text, 300))
-        lines.append(f"1. {share(item.share)} – {markdown_prose(crop(item.statement, 400))} Fix: {fix}")
+        also = f"<br>The same rows fit also: {markdown_prose(', '.join(crop(cause, 60) for cause in entry.also))}" if entry.also else ""
+        lines.append(f"1. {share(item.share)} – {markdown_prose(crop(item.statement, 400))} Fix: {fix}{also}")
     return _details("Probable causes, with the share of the differing rows that each explains", "\n".join(lines)) if lines else ""
 
 
 def _findings(data: ReportData) -> str:
     rows = [
         (finding.severity, markdown_code(crop(finding.column, 80)) if finding.column else "–", markdown_prose(crop(finding.text, 400)))
-        for finding in data.result.findings
+        for finding in findings(data)
     ]
     return _details(plural(len(rows), "finding"), _table(("severity", "column", "finding"), rows)) if rows else ""
 

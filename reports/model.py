@@ -32,9 +32,12 @@ class SampleRow:
 
 @dataclass(frozen=True)
 class Bar:
+    """One bar; `text` is shown instead of the value and its share, where the value is only a length."""
+
     label: str
     value: int
     hint: str = ""
+    text: str = ""
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from reports import view
 from reports.advice import steps
 from reports.figures import duration
 from reports.model import ReportData
-from reports.summary import differing_rows, equations, headline, ordered_columns, seconds_taken, title
+from reports.summary import differing_rows, equations, findings, headline, ordered_columns, seconds_taken, title
 
 __all__ = ["render"]
 
@@ -37,7 +37,7 @@ def render(data: ReportData) -> str:
         rows=rows,
         row_total=max(data.sample_total, differing_rows(result), len(data.samples)),
         causes=view.causes(data),
-        findings=view.findings(data),
+        findings=findings(data),
         inputs=view.pins(data),
         took=duration(seconds_taken(data)),
     )  # fmt: skip

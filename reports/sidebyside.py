@@ -19,6 +19,7 @@ _MATRIX = 40_000  # characters x characters that are aligned; beyond, the whole 
 _ALIKE = 0.5  # below this share of equal characters an alignment is noise
 _LETTER = re.compile("[^\u0300-\u036f]?[\u0300-\u036f]*", re.DOTALL)  # a letter and its marks; also "" at the end
 _NAMED = 4  # so many differing characters are also told by name
+_TOLD_BY_LENGTH = 40
 
 
 @dataclass(frozen=True)
@@ -38,11 +39,15 @@ class Pair:
     note: str = ""
 
 
-def pair(cell: SampleCell) -> Pair:
+def pair(cell: SampleCell, told: set[str] | None = None) -> Pair:
     """Return both sides of a cell.
 
     Long equal parts are left out, told by their number of characters. Cost: linear, but for a middle part of at most
     200 x 200 characters, which is aligned.
+
+    Args:
+        cell: one cell of the sample.
+        told: notes on characters given so far in a report; none of them is given again, and this one is added.
 
     >>> [piece.text for piece in pair(SampleCell("c", "value", "0.04", "0.0")).source]
     ['0.0', '4']
@@ -51,7 +56,13 @@ def pair(cell: SampleCell) -> Pair:
     if cell.masked or source is None or target is None or not source or not target or source == target:
         return Pair(value_pieces(source, cell.masked), value_pieces(target, cell.masked))
     left, right = _runs(source, target)
-    return Pair(_shown(left), _shown(right), _note(source, target, left, right))
+    note = _named_difference(left, right)
+    if note and told is not None:
+        if note in told:
+            note = ""
+        else:
+            told.add(note)
+    return Pair(_shown(left), _shown(right), note or _lengths(source, target))
 
 
 def value_pieces(value: str | None, masked: bool = False) -> tuple[Piece, ...]:
@@ -154,21 +165,31 @@ def _cropped(run: _Run) -> tuple[Piece, ...]:
 
 
 def _named(char: str) -> str:
+    if _is_plain(char):
+        return char
     name = unicodedata.name(char, "")
     return f"U+{ord(char):04X} {name}".rstrip()
 
 
-def _note(source: str, target: str, left: list[_Run], right: list[_Run]) -> str:
-    """Return the names of a few look-alike or invisible characters, or the lengths when a text was cut."""
+def _is_plain(char: str) -> bool:
+    return "!" <= char <= "~"
+
+
+def _named_difference(left: list[_Run], right: list[_Run]) -> str:
+    """Return the names of a few characters that one cannot see or could take for others; plain ones can be seen."""
     mine = "".join(run.text for run in left if run.changed)
     other = "".join(run.text for run in right if run.changed)
-    few = len(mine) <= _NAMED and len(other) <= _NAMED
-    if few and not all("!" <= char <= "~" for char in mine + other):
-        return f"{_names(mine)} → {_names(other)}"
-    if len(source) != len(target) and max(len(source), len(target)) > 40:
+    if max(len(mine), len(other)) > _NAMED or not any(text and not any(map(_is_plain, text)) for text in (mine, other)):
+        return ""
+    return f"{_names(mine)} → {_names(other)}"
+
+
+def _lengths(source: str, target: str) -> str:
+    """Return the lengths of long values, where they differ."""
+    if len(source) != len(target) and max(len(source), len(target)) > _TOLD_BY_LENGTH:
         return f"{len(source):,} → {len(target):,} characters"
     return ""
 
 
 def _names(text: str) -> str:
-    return ", ".join(map(_named, text)) or "nothing"
+    return ", ".join(map(_named, dict.fromkeys(text))) or "nothing"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass
 
-from reports.escape import crop
-from reports.figures import count, grouped, percent, percent_at_most, plural, share
+from reports.causes import about_cells
+from reports.figures import count, grouped, percent, percent_at_most, plural, share, trimmed
 from reports.model import ReportData
 from reports.sidebyside import lone_side
-from schemas.verdict import ColumnResult, CompareResult, Explanation, Reason
+from schemas.verdict import ColumnResult, CompareResult, Explanation, Finding, Reason
 
 __all__ = [
     "SEVERITIES",
@@ -23,12 +24,15 @@ __all__ = [
     "delta",
     "differing_rows",
     "equations",
+    "findings",
     "first_sentence",
     "headline",
     "ordered_columns",
     "sampled_rows",
+    "settings",
     "title",
     "union_rows",
+    "without_columns",
     "phases",
     "seconds_taken",
 ]
@@ -46,6 +50,8 @@ _QUALIFYING = (  # reasons of verdicts better than INCONCLUSIVE; a worse verdict
     "declared_cast",
     "accepted_differences",
 )
+_LONGEST_CLAUSE = 110  # of the headline, in characters
+_LONGEST_REASON = 300
 _LIKELY = 0.5  # share of the differing rows that a cause must explain to stand in the headline
 
 
@@ -169,7 +175,7 @@ def _pass_with_rules(data: ReportData) -> str:
     result = data.result
     by_rule = result.counts.matched_by_rule
     if by_rule:
-        rules = [f"{crop(rule.column, 40)} by {crop(rule.rule, 40)} ({count(rule.rows)})" for rule in result.rules if rule.rows]
+        rules = [f"{_short(rule.column, 60)} by {_short(rule.rule, 60)} ({count(rule.rows)})" for rule in result.rules if rule.rows]
         more = f" and {len(rules) - _NAMED_COLUMNS:,} more" if len(rules) > _NAMED_COLUMNS else ""
         named = f": {', '.join(rules[:_NAMED_COLUMNS])}{more}" if rules else ""
         verb = "agrees" if by_rule == 1 else "agree"
@@ -180,7 +186,7 @@ def _pass_with_rules(data: ReportData) -> str:
 def _rest(result: CompareResult) -> str:
     """Return what is said of the rows that no rule decided, and of what was not compared."""
     narrowed = [_clause(reason.text.strip().rstrip(".")) for reason in result.reasons if reason.code != "matched_by_rule"]
-    return f"the rest is equal, but {'; '.join(crop(text, 140) for text in narrowed[:2])}" if narrowed else "the rest is equal"
+    return f"the rest is equal, but {'; '.join(_fitting(text) for text in narrowed[:2])}" if narrowed else "the rest is equal"
 
 
 def _sampled_pass(data: ReportData) -> str:
@@ -214,7 +220,8 @@ def _fail(data: ReportData) -> str:
     parts, cause_told = _changes(data)
     parts += _whole_rows(data)
     best = None if cause_told else _best(data)
-    cause = f"; {share(best.share)} of them probably because {_because(best, '')}" if best else ""
+    clause = _because(best, "") if best else ""
+    cause = f"; {share(best.share)} of them probably because {clause}" if best and clause else ""
     return f"{amount}: {', '.join(parts)}{cause}."
 
 
@@ -228,9 +235,10 @@ def _changes(data: ReportData) -> tuple[list[str], bool]:
     if len(columns) == 1:
         name = column_name(columns[0])
         best = _best(data)
-        cause = f" (probably {_because(best, name)})" if best else ""
-        return [f"{count(result.counts.changed)} in column {crop(name, 60)}{cause}"], bool(cause)
-    named = ", ".join(f"{crop(column_name(column), 60)} {count(column.changed)}" for column in columns[:_NAMED_COLUMNS])
+        clause = _because(best, name) if best else ""
+        cause = f" (probably {clause})" if clause else ""
+        return [f"{count(result.counts.changed)} in column {_short(name, 60)}{cause}"], True
+    named = ", ".join(f"{_short(column_name(column), 60)} {count(column.changed)}" for column in columns[:_NAMED_COLUMNS])
     if len(columns) > _NAMED_COLUMNS:
         return [f"{count(result.counts.changed)} changed in {len(columns):,} columns (most: {named})"], False
     return [f"{count(result.counts.changed)} changed ({named})" if columns else f"{count(result.counts.changed)} changed"], False
@@ -270,17 +278,19 @@ def _copies(data: ReportData) -> tuple[int, int]:
 
 
 def _best(data: ReportData) -> Explanation | None:
-    return next((item for item in data.result.explanations if item.share >= _LIKELY), None)
+    """Return the best explanation when it is likely and says how cells came to differ: only those make a clause."""
+    best = next(iter(data.result.explanations), None)
+    return best if best is not None and best.share >= _LIKELY and about_cells(best) else None
 
 
 def _because(explanation: Explanation, column: str) -> str:
-    """Return the statement as a clause; the name of the column just told is not repeated."""
+    """Return the statement as a clause, or nothing when it is too long; the name of the column just told is not repeated."""
     text = first_sentence(explanation.statement).split("; ")[0]
-    for name in (column, f"`{column}`", f'"{column}"', f"column {column}") if column else ():
+    for name in (column, f"`{column}`", f'"{column}"', f"column {column}", f"in {column}") if column else ():
         if text.lower().startswith(name.lower() + " "):
             rest = text[len(name) + 1 :]
             text = re.sub(r"^(is|are|was|were|has been|have been|looks|seems)\s+", "", rest)
-    return crop(_clause(text), 110)
+    return _clause(text) if len(text) <= _LONGEST_CLAUSE else ""
 
 
 def seconds_taken(data: ReportData) -> float:
@@ -320,7 +330,66 @@ def _reasons(result: CompareResult) -> str:
     if not texts:
         return "see the findings."
     more = f" (and {plural(len(texts) - 2, 'more reason')})" if len(texts) > 2 else ""
-    return "; ".join(crop(text, 160) for text in texts[:2]) + more + "."
+    return "; ".join(_fitting(text) for text in texts[:2]) + more + "."
+
+
+def _fitting(text: str) -> str:
+    """Return the text, or its first sentence when it is long, or as many whole words as fit."""
+    if len(text) <= _LONGEST_REASON:
+        return text
+    return _short(first_sentence(text), _LONGEST_REASON)
+
+
+def _short(text: str, limit: int) -> str:
+    """Return the text, or its first whole words with an ellipsis."""
+    if len(text) <= limit:
+        return text
+    kept = text[: limit - 1]
+    return (kept.rsplit(" ", 1)[0] if " " in kept[limit // 2 :] else kept) + "…"
+
+
+def without_columns(result: CompareResult) -> bool:
+    """Return whether rows differ and nothing is known of their columns, as there is no key to pair rows by."""
+    return bool(differing_rows(result)) and not result.counts.changed and not result.contract.get("keys")
+
+
+def findings(data: ReportData) -> tuple[Finding, ...]:
+    """Return the findings, worst first: settings stand with the inputs, what both sides have once, proposals of keys as one."""
+    known = {text for _, text in data.settings}
+    told = Counter((item.class_, item.column, item.severity, item.text) for item in data.result.findings if item.text not in known)
+    keys = [entry for entry in told if entry[0] == "candidate_key"]
+    found = []
+    for (class_, column, severity, text), times in told.items():
+        if class_ == "candidate_key":
+            if keys[0] != (class_, column, severity, text):
+                continue
+            others = [entry[3].partition(" names each ")[0] for entry in keys[1:]]
+            text = f"{text.rstrip('.')}. Also unique: {'; '.join(others)}." if others else text
+        words = f"Both sides: {text}" if times > 1 else text
+        found.append(Finding.model_validate({"class": class_, "column": column, "severity": severity, "text": words}))
+    return tuple(sorted(found, key=lambda item: SEVERITIES.index(item.severity)))
+
+
+def settings(data: ReportData) -> tuple[tuple[str, str], ...]:
+    """Return the settings with the side they are of, where the URIs tell; what is the same on both sides once."""
+    found: list[tuple[str, str]] = []
+    for name, text in dict.fromkeys(data.settings):
+        texts = [other for kind, other in data.settings if kind == name]
+        if name.endswith("_settings"):
+            found.append((name.replace("_", " ") + _side(data, name.removesuffix("_settings"), texts, text), text))
+        else:
+            found.append((name, text))
+    return tuple(found)
+
+
+def _side(data: ReportData, kind: str, texts: list[str], text: str) -> str:
+    inputs = data.result.inputs
+    sides = [side for side, item in (("source", inputs.source), ("target", inputs.target)) if item.uri.startswith(f"{kind}:")]
+    if len(texts) == 2:
+        return ", both sides" if texts[0] == texts[1] else f", {('source', 'target')[texts.index(text)]}"
+    if not sides:
+        return ""
+    return ", both sides" if len(sides) == 2 else f", {sides[0]}"
 
 
 def coverage_parts(result: CompareResult) -> tuple[tuple[str, float], ...]:
@@ -340,4 +409,4 @@ def delta(column: ColumnResult) -> str:
     if value is None:
         return ""
     temporal = column.canonical_type.startswith(("date", "time", "interval"))
-    return grouped(value) + (" s" if temporal else "")
+    return grouped(trimmed(value)) + (" s" if temporal else "")

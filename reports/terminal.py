@@ -10,24 +10,28 @@ from rich.table import Table
 from rich.text import Text
 
 from reports.advice import is_command, steps
+from reports.causes import entries
 from reports.escape import Piece, ascii_only, crop, plain, plain_piece
-from reports.figures import bytes_text, count, duration, plural, share
+from reports.figures import bytes_text, count, covered, duration, plural, share
+from reports.interleave import interleaved
 from reports.method import method
 from reports.model import ReportData, SampleRow
 from reports.sidebyside import lone_side, pair, value_pieces
 from reports.summary import (
-    SEVERITIES,
     changed_share,
     column_name,
     coverage_parts,
     delta,
     differing_rows,
     equations,
+    findings,
     headline,
     ordered_columns,
     phases,
     seconds_taken,
+    settings,
     title,
+    without_columns,
 )
 from schemas.verdict import ColumnResult, ErrorDocument
 
@@ -209,7 +213,7 @@ class _Printer:
         )
         if notes := [plural(*words) for words in others if words[0]]:
             self.line(self.text(", ".join(notes), "dim"), 2)
-        shares = ", ".join(f"{name} {share(value)}" for name, value in coverage_parts(result))
+        shares = ", ".join(f"{name} {covered(value)}" for name, value in coverage_parts(result))
         self.heading("Coverage", shares)
         self.line(result.coverage.text, 2)
 
@@ -222,12 +226,16 @@ class _Printer:
 
     def _columns(self, data: ReportData) -> None:
         notable, quiet = ordered_columns(data)
+        if without_columns(data.result) and not notable:
+            self.heading("Columns", "were not compared one by one: there is no key")
+            return
         if not notable:
             self.heading("Columns", f"no difference in {plural(len(quiet), 'column')}")
             return
+        rest = "not compared one by one: there is no key" if without_columns(data.result) else "without difference"
         self.heading(
             "Columns that differ" if any(column.changed for column in notable) else "Columns",
-            f"{plural(len(quiet), 'other')} without difference",
+            f"{plural(len(quiet), 'other')} {rest}",
         )
         severities = dict(data.severities)
         wide = self._width >= 100
@@ -245,16 +253,17 @@ class _Printer:
             self.line(self.text(f"… and {plural(len(notable) - _MOST_COLUMNS, 'more column')}: see --report or --json", "dim"), 2)
 
     def _samples(self, data: ReportData, limit: int) -> None:
-        rows = data.samples[: max(0, limit)]
+        rows = interleaved(data.samples)[: max(0, limit)]
         if not rows:
             return
         total = max(data.sample_total, differing_rows(data.result), len(data.samples))
         marks = "" if self._styled else self._carry("; differing characters in ⟦ ⟧")
         self.heading("Differences", f"{count(len(rows))} of {count(total)}{marks}")
+        told: set[str] = set()
         for row in rows:
-            self._sample(row)
+            self._sample(row, told)
 
-    def _sample(self, row: SampleRow) -> None:
+    def _sample(self, row: SampleRow, told: set[str]) -> None:
         head = Text()
         head.append_text(self.text(f"{_CLASS_SIGNS.get(row.row_class, ' ')} {_CLASS_WORDS.get(row.row_class, row.row_class)}  ", "bold"))
         for index, (name, value) in enumerate(row.key):
@@ -266,7 +275,7 @@ class _Printer:
         self.line(head, 2)
         cells = row.cells[:_MOST_CELLS]
         if row.row_class == "changed":
-            self._changed_cells(row, len(cells))
+            self._changed_cells(row, len(cells), told)
         elif cells:
             side = lone_side(row)
             where = f"only in {side}: " if row.row_class != "multiplicity" else f"more often in {side}: "
@@ -279,27 +288,23 @@ class _Printer:
         if len(row.cells) > len(cells):
             self.line(self.text(f"… and {plural(len(row.cells) - len(cells), 'more cell')}", "dim"), 6)
 
-    def _changed_cells(self, row: SampleRow, most: int) -> None:
+    def _changed_cells(self, row: SampleRow, most: int, told: set[str]) -> None:
         """Print source and target side by side when both fit, else one under the other."""
-        shown = [(cell, pair(cell)) for cell in row.cells[:most]]
+        shown = [(cell, pair(cell, told)) for cell in row.cells[:most]]
         values = [(self.value(both.source), self.value(both.target)) for _, both in shown]
         names = [
             self.text(crop(cell.column, 60) + ("" if cell.cell_class == "value" else f" ({crop(cell.cell_class, 40)})"))
             for cell, _ in shown
         ]
-        name_width = min(max((name.cell_len for name in names), default=0), 30)
+        name_width = max((name.cell_len for name in names), default=0)
         widest = [max((value[side].cell_len for value in values), default=0) for side in (0, 1)]
         beside = name_width + sum(widest) + 14 <= self._width
-        if beside:
-            arrow = self.text("→ ", "dim")
-            self.table(
-                ("", "", ""),
-                [(name, left, Text.assemble(arrow, right)) for name, (left, right) in zip(names, values, strict=True)],
-                6,
-                (0,),
-            )
         for name, (left, right), (_, both) in zip(names, values, shown, strict=True):
-            if not beside:
+            if beside:
+                name.pad_right(name_width - name.cell_len + 2)
+                left.pad_right(widest[0] - left.cell_len + 2)
+                self.put(Text.assemble(" " * 6, name, left, self.text("→ ", "dim"), right))
+            else:
                 self.line(name, 6)
                 self.line(Text.assemble(self.text("source  ", "dim"), left), 8, 8)
                 self.line(Text.assemble(self.text("target  ", "dim"), right), 8, 8)
@@ -310,23 +315,26 @@ class _Printer:
         if not data.result.explanations:
             return
         self.heading("Why, probably", "share of the differing rows that each cause explains")
-        for rank, item in enumerate(data.result.explanations, 1):
+        for rank, entry in enumerate(entries(data.result), 1):
+            item = entry.explanation
             rank_text = self.text(f"{rank}. {share(item.share):>9}  ", "bold" if item.share else "dim")
             statement = self.text(crop(item.statement, 600), "" if item.share else "dim")
-            same = "" if item.alternative_to is None else f"; {crop(item.alternative_to, 60)} explains the same"
-            self.line(Text.assemble(rank_text, statement, self.text(f"  [{crop(item.cause, 60)}{same}]", "dim")), 2, 14)
+            self.line(Text.assemble(rank_text, statement, self.text(f"  [{crop(item.cause, 60)}]", "dim")), 2, 14)
             for words, evidence in (("for", item.for_), ("against", item.against)):
                 if evidence:
                     more = f" … and {len(evidence) - 2:,} more" if len(evidence) > 2 else ""
                     self.line(self.text(f"{words}: {'; '.join(crop(line, 120) for line in evidence[:2])}{more}", "dim"), 7)
+            if entry.also:
+                self.line(self.text(f"the same rows fit also: {', '.join(crop(cause, 60) for cause in entry.also)}", "dim"), 7)
             if not is_command(item.fix) and item.share:
                 self.line(self.text(f"fix ({item.fix.kind}): {crop(item.fix.text, 400)}", "dim"), 7)
 
     def _findings(self, data: ReportData) -> None:
-        if not data.result.findings:
+        found = findings(data)
+        if not found:
             return
         self.heading("Findings")
-        for finding in sorted(data.result.findings, key=lambda item: SEVERITIES.index(item.severity)):
+        for finding in found:
             where = f"{crop(finding.column, 60)}: " if finding.column else ""
             level = self.text(f"{finding.severity:<10}", _SEVERITY_STYLES[finding.severity])
             words = self.text(f"{where}{crop(finding.text, 600)}")
@@ -341,7 +349,7 @@ class _Printer:
             pin = f"pinned: {read.pin or 'yes'}" if read.pinned else f"NOT PINNED by Parity{f' ({read.pin})' if read.pin else ''}"
             self.line(f"{side}  {crop(read.uri, 400)}", 2, 8)
             self.line(self.text(f"{plural(read.rows, 'row')}{size}{files}; {crop(pin, 200)}", "dim"), 10)
-        for name, value in data.settings:
+        for name, value in settings(data):
             self.line(self.text(f"{crop(name, 60)}: {crop(value, 200)}", "dim"), 2)
         claim = method(data)
         self.heading("Method", claim.title)

@@ -12,12 +12,14 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
 from reports.advice import is_command
+from reports.causes import entries
 from reports.charts import meter
 from reports.escape import Piece, crop, plain
-from reports.figures import bytes_text, count, grouped, percent, percent_at_most, plural, share
+from reports.figures import bytes_text, count, covered, percent, percent_at_most, plural, relative, share
+from reports.interleave import interleaved
 from reports.model import ReportData, SampleRow
 from reports.sidebyside import lone_side, pair, value_pieces
-from reports.summary import SEVERITIES, changed_share, column_name, coverage_parts, delta, differing_rows, sampled_rows, union_rows
+from reports.summary import changed_share, column_name, coverage_parts, delta, differing_rows, sampled_rows, union_rows, without_columns
 from schemas.verdict import ColumnResult, InputResult
 
 __all__ = [
@@ -29,7 +31,6 @@ __all__ = [
     "columns",
     "environment",
     "facts",
-    "findings",
     "markup",
     "pins",
     "read",
@@ -87,7 +88,7 @@ class RowView:
 class CauseView:
     statement: str
     cause: str
-    better: str
+    also: str
     share: str
     meter: Markup
     supporting: tuple[str, ...]
@@ -113,12 +114,17 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {"count": count, "crop": crop, "percent": percent, "plural": plural, "share": share}
+    made.filters |= {"breakable": _breakable, "count": count, "crop": crop, "percent": percent, "plural": plural, "share": share}
     return made
 
 
 def _visible(value: Any) -> Any:
     return plain(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _breakable(name: str) -> Markup:
+    """Return a name that may be broken after an underscore."""
+    return Markup("_<wbr>").join(plain(name).split("_"))
 
 
 def markup(pieces: Iterable[Piece], side: str = "") -> Markup:
@@ -142,8 +148,8 @@ def facts(data: ReportData) -> tuple[Fact, ...]:
     """Return the few numbers below the verdict."""
     result = data.result
     counts, number = result.counts, differing_rows(result)
-    covered = ", ".join(f"{name} {share(value)}" for name, value in coverage_parts(result) if name != "rows")
-    coverage = Fact("Rows covered", share(result.coverage.rows), covered)
+    others = ", ".join(f"{name} {covered(value)}" for name, value in coverage_parts(result) if name != "rows")
+    coverage = Fact("Rows covered", covered(result.coverage.rows), others)
     sides = (("Source rows", counts.source_rows, counts.source_rows_total), ("Target rows", counts.target_rows, counts.target_rows_total))
     read_rows = tuple(Fact(label, count(rows), f"sampled of {count(whole)}" if whole is not None else "") for label, rows, whole in sides)
     if result.verdict == "SAMPLED_PASS":
@@ -173,26 +179,27 @@ def _column(data: ReportData, column: ColumnResult, severity: str) -> ColumnView
         name=crop(column_name(column), 120),
         other=other,
         type=crop(column.canonical_type, 120),
-        changed=count(column.changed) if column.compared else "–",
+        changed=count(column.changed) if column.compared and not without_columns(data.result) else "–",
         share=changed_share(data.result, column) if column.compared and column.changed else "",
         classes=classes if column.compared else ("not compared", *classes),
         absolute=crop(delta(column), 40),
-        relative=crop(grouped(column.max_rel_delta or ""), 40),
+        relative=crop(relative(column.max_rel_delta or ""), 40),
         severity=severity,
     )
 
 
 def rows(data: ReportData, limit: int = _MOST_ROWS) -> tuple[RowView, ...]:
-    """Return sample rows, at most `limit`, with both sides of each cell marked up."""
-    return tuple(_row(row) for row in data.samples[:limit])
+    """Return sample rows, at most `limit`, with both sides of each cell marked up; one of each kind comes first."""
+    told: set[str] = set()
+    return tuple(_row(row, told) for row in interleaved(data.samples)[:limit])
 
 
-def _row(row: SampleRow) -> RowView:
+def _row(row: SampleRow, told: set[str]) -> RowView:
     key = Markup("<br>").join(
         Markup('<span class="quiet">{}</span> {}').format(plain(crop(name, 60)), markup(value_pieces(value))) for name, value in row.key
     )
     shown = row.cells[:_MOST_CELLS]
-    cells = tuple(_cells(row)) if row.row_class == "changed" else (_whole(row),)
+    cells = tuple(_cells(row, told)) if row.row_class == "changed" else (_whole(row),)
     return RowView(
         kind=row.row_class,
         words=_WORDS.get(row.row_class, row.row_class),
@@ -205,9 +212,9 @@ def _row(row: SampleRow) -> RowView:
     )
 
 
-def _cells(row: SampleRow) -> Iterable[CellView]:
+def _cells(row: SampleRow, told: set[str]) -> Iterable[CellView]:
     for cell in row.cells[:_MOST_CELLS]:
-        both = pair(cell)
+        both = pair(cell, told)
         kind = "" if cell.cell_class == "value" else crop(cell.cell_class, 60)
         if cell.masked:
             kind = f"{kind}, masked".lstrip(", ")
@@ -217,8 +224,8 @@ def _cells(row: SampleRow) -> Iterable[CellView]:
 def _whole(row: SampleRow) -> CellView:
     """Return a row that is on one side only, or more often there, as one cell."""
     side = lone_side(row)
-    values = Markup("<br>").join(
-        Markup('<span class="quiet">{}</span> {}').format(
+    values = Markup(" · ").join(
+        Markup('<span class="quiet">{}=</span>{}').format(
             plain(crop(cell.column, 60)), markup(value_pieces(cell.source_value if side == "source" else cell.target_value, cell.masked))
         )
         for cell in row.cells[:_MOST_CELLS]
@@ -233,7 +240,7 @@ def causes(data: ReportData) -> tuple[CauseView, ...]:
         CauseView(
             statement=crop(item.statement, 600),
             cause=crop(item.cause, 60),
-            better=crop(item.alternative_to or "", 60),
+            also=", ".join(crop(cause, 60) for cause in entry.also),
             share=share(item.share),
             meter=meter(item.share, f"explains {share(item.share)} of the differing rows"),
             supporting=tuple(crop(line, 300) for line in item.for_[:5]),
@@ -243,13 +250,9 @@ def causes(data: ReportData) -> tuple[CauseView, ...]:
             to_paste=is_command(item.fix),
             refuted=item.share <= 0,
         )
-        for item in data.result.explanations
+        for entry in entries(data.result)
+        for item in (entry.explanation,)
     )
-
-
-def findings(data: ReportData) -> tuple[Any, ...]:
-    """Return the findings, worst first."""
-    return tuple(sorted(data.result.findings, key=lambda finding: SEVERITIES.index(finding.severity)))
 
 
 def pins(data: ReportData) -> tuple[tuple[str, InputResult, str], ...]:

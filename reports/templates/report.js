@@ -47,6 +47,8 @@
   var rows = Array.prototype.map.call(document.querySelectorAll(".differences tbody"), function (body) {
     return { body: body, text: body.textContent.toLowerCase(), kind: body.dataset.class, columns: JSON.parse(body.dataset.columns) };
   });
+  var first = 25;
+  var more = document.getElementById("show-all");
   function filter() {
     var wanted = words.value.toLowerCase().split(/\s+/).filter(Boolean);
     var count = 0;
@@ -54,11 +56,15 @@
       var fits = (!kind.value || row.kind === kind.value) &&
         (!column.value || row.columns.indexOf(column.value) >= 0) &&
         wanted.every(function (word) { return row.text.indexOf(word) >= 0; });
-      row.body.hidden = !fits;
       count += fits ? 1 : 0;
+      row.body.hidden = !fits;
+      row.body.classList.toggle("later", fits && count > first);
     });
-    shown.textContent = count.toLocaleString("en") + " of " + rows.length.toLocaleString("en") + " shown";
+    more.hidden = count <= first;
+    more.textContent = "Show all " + count.toLocaleString("en");
+    shown.textContent = Math.min(count, first).toLocaleString("en") + " of " + rows.length.toLocaleString("en") + " shown";
   }
+  more.addEventListener("click", function () { first = Infinity; filter(); });
   [words, column, kind].forEach(function (control) { control.addEventListener("input", filter); });
   filter();
 }());

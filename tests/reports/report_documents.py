@@ -182,7 +182,7 @@ def failed() -> ReportData:
             fix=Fix(kind="reload", text="Load the missing keys again: result.missing() names them"),
         ),
         Explanation(
-            cause="doubled_rows",
+            cause="duplicated_rows",
             statement="1 row was loaded twice.",
             share=0.000124,
             **{"for": ("l_orderkey=31,042",)},
@@ -238,7 +238,7 @@ def failed() -> ReportData:
                     Bar("l_shipmonth=1998-02", 1),
                 ),
             ),
-            Breakdown("Differences by hypothesis", "rows", (Bar("rounded", 8_000), Bar("lost_rows", 2), Bar("doubled_rows", 1))),
+            Breakdown("Differences by hypothesis", "rows", (Bar("rounded", 8_000), Bar("lost_rows", 2), Bar("duplicated_rows", 1))),
         ),
         profiles=(
             ColumnProfile("l_orderkey", "key", None, "internal", "declared key"),

@@ -16,9 +16,9 @@ import reports
 from reports.html import render
 from reports.notebook import render as render_notebook
 
-VOID = {"meta", "br", "input", "rect", "circle", "path"}
+VOID = {"meta", "br", "wbr", "input", "rect", "circle", "path"}
 TAGS = """html head meta title style body div main header svg circle path rect g text tspan h1 h2 h3 span dl dt dd section ol li b p pre
-button table thead tbody tr th td details summary bdi br code input select option mark article footer script small"""
+button table thead tbody tr th td details summary bdi br wbr code input select option mark article footer script small"""
 EXPECTED_TAGS = set(TAGS.split())
 
 
@@ -193,3 +193,26 @@ def test_it_works_from_inside_a_zip(tmp_path):
 
     assert done.returncode == 0, done.stderr
     assert "parity.zip" in done.stdout
+
+
+def test_names_break_after_an_underscore_and_lone_rows_take_one_line():
+    text = render(report_documents.failed_many())
+
+    assert '<span class="tag">trailing_<wbr>blanks</span>' in text
+    assert re.search(r'id=</span><span class="value ">9001</span> · <span class="quiet">email=</span>', text)
+    assert "white-space: pre-wrap" in re.search(r"\.evidence dd {.*}", text)[0]
+    assert "overflow-wrap: anywhere" not in re.search(r"\.tag {.*}", text)[0]
+
+
+def test_later_rows_are_hidden_on_screen_only_and_only_by_the_script():
+    text = render(report_documents.failed())
+
+    assert '<button type="button" id="show-all" class="needs-js more" hidden>' in text
+    assert 'class="later"' not in text
+    assert re.search(r"@media screen {[^@]*tbody\.later { display: none; } }", text)
+
+
+def test_rows_of_every_kind_come_first():
+    kinds = re.findall(r'<tbody data-class="(\w+)"', render(report_documents.failed()))
+
+    assert set(kinds[:3]) == {"changed", "missing", "multiplicity"} and len(kinds) > 30

@@ -36,6 +36,28 @@ def test_a_look_alike_is_told_by_name():
     assert pair(SampleCell("c", "value", "Маier", "Maier")).note.startswith("U+041C CYRILLIC CAPITAL LETTER EM")
 
 
+@pytest.mark.parametrize(
+    ("source", "target", "note"),
+    [
+        ("4", "5", ""),
+        ("a4 ", "a5", ""),
+        ("0.04", "0.0", ""),
+        ("ab", "ab  ", "nothing → U+0020 SPACE"),
+        ("a\u200bb", "ab", "U+200B ZERO WIDTH SPACE → nothing"),
+        ("Мay", "May", "U+041C CYRILLIC CAPITAL LETTER EM → M"),
+    ],
+)
+def test_only_characters_that_the_eye_mistakes_are_named(source, target, note):
+    assert pair(SampleCell("c", "value", source, target)).note == note
+
+
+def test_a_kind_of_difference_is_named_once_in_a_report():
+    told = set()
+    notes = [pair(SampleCell("c", "value", "ab", target), told).note for target in ("ab ", "ab  ", "ab\u200b")]
+
+    assert notes == ["nothing → U+0020 SPACE", "", "nothing → U+200B ZERO WIDTH SPACE"]
+
+
 def test_masked_values_are_placeholders_and_not_compared():
     assert shown("hash:1", "hash:2", masked=True) == ("hash:1", "hash:2")
 

@@ -5,18 +5,99 @@ import report_documents
 from report_documents import column, result
 
 from reports.advice import command, steps
-from reports.figures import percent, share
+from reports.figures import covered, percent, relative, share, trimmed
+from reports.interleave import interleaved
 from reports.method import method
-from reports.model import ReportData
-from reports.summary import bound, headline, ordered_columns
+from reports.model import ReportData, SampleCell, SampleRow
+from reports.summary import bound, findings, headline, ordered_columns, settings
 from schemas.contract import Contract
-from schemas.verdict import Counts, InputResult, Inputs, Reason
+from schemas.verdict import Counts, Finding, InputResult, Inputs, Reason
 
 
 def test_almost_all_is_never_100_percent():
     assert percent(99_999_996, 100_000_000) == "99.99 %"
     assert share(1 - 2**-53) == "99.99 %"
     assert percent(1, 10**9) == "< 0.01 %"
+    assert share(0.999999) == covered(0.999999) == "99.99 %"
+
+
+def test_shares_are_rounded_in_one_way_and_coverage_is_floored():
+    assert percent(13, 70) == share(13 / 70) == "18.57 %"
+    assert (share(0.18568), covered(0.18568)) == ("18.57 %", "18.56 %")
+
+
+@pytest.mark.parametrize(
+    ("number", "shown"),
+    [
+        ("0.007894736842105263", "0.79 %"),
+        ("0.99352", "99.4 %"),
+        ("0.375", "37.5 %"),
+        ("1.0", "100 %"),
+        ("99", "9,900 %"),
+        ("4.2e-06", "0.00042 %"),
+        ("1e+300", "1.0e+302 %"),
+        ("0", "0 %"),
+        ("inf", "inf"),
+        ("<i>", "<i>"),
+        ("", ""),
+    ],
+)
+def test_relative_deltas_are_percentages(number, shown):
+    assert relative(number) == shown
+
+
+def test_absolute_deltas_lose_zeros_at_the_end():
+    assert [trimmed(text) for text in ("0.000900000000000", "100", "-7.10", "1.0", "9e-10")] == ["0.0009", "100", "-7.1", "1", "9e-10"]
+
+
+def test_rows_of_rare_kinds_are_shown_first():
+    def row(number, row_class="changed", causes=(), column="a"):
+        return SampleRow(row_class, (("id", str(number)),), (SampleCell(column, "value", "1", "2"),), causes)
+
+    rows = [*map(row, range(5)), row(5, column="b"), row(6, causes=("x",)), row(7, "missing"), row(8, "missing")]
+
+    assert [int(found.key[0][1]) for found in interleaved(rows)] == [5, 6, 7, 0, 8, 1, 2, 3, 4]
+
+
+def finding(class_, text, severity="INFO", column=None):
+    return Finding.model_validate({"class": class_, "column": column, "severity": severity, "text": text})
+
+
+def test_proposed_keys_are_one_finding():
+    keys = ("id", "a + b", "c")
+    texts = [f"{key} names each source row exactly once: compare with --key {key} to see cells" for key in keys]
+    found = tuple(finding("candidate_key", text, column="id") for text in texts)
+    told = findings(ReportData(result("FAIL", Counts(source_rows=1, target_rows=1, matched=1), findings=found)))
+
+    assert [item.text for item in told] == [f"{texts[0]}. Also unique: a + b; c."]
+
+
+def test_settings_stand_with_the_inputs_only_and_name_their_side():
+    def told(*texts, uris=("csv:/a", "csv:/b"), repeated="9 rows"):
+        sides = [InputResult(uri=uri, pin=None, pinned=False, rows=1) for uri in uris]
+        found = (*(finding("csv_settings", text) for text in texts), finding("other", repeated), finding("other", repeated))
+        whole = result(
+            "FAIL", Counts(source_rows=1, target_rows=1, matched=1), findings=found, inputs=Inputs(source=sides[0], target=sides[1])
+        )
+        data = ReportData(whole, settings=(("format", "CSV"), *(("csv_settings", text) for text in texts)))
+        assert [item.text for item in findings(data)] == [f"Both sides: {repeated}"]
+        return [name for name, _ in settings(data)]
+
+    assert told("x", "y") == ["format", "csv settings, source", "csv settings, target"]
+    assert told("x") == told("x", "x") == ["format", "csv settings, both sides"]
+    assert told("x", uris=("delta:/a", "csv:/b")) == ["format", "csv settings, target"]
+    assert told("x", uris=("delta:/a", "dataframe:b")) == ["format", "csv settings"]
+
+
+def test_a_verdict_is_never_cut_inside():
+    reason = Reason(code="type_changed", text=f"{'Column x is of another type now ' * 4}. {'More about it. ' * 40}")
+    column_name = "c" * 58
+    columns = (column(column_name, "text", changed=1),)
+    assert "characters)" not in headline(
+        ReportData(result("INCONCLUSIVE", Counts(source_rows=0, target_rows=0, matched=0), reasons=(reason,)))
+    )
+    counts = Counts(source_rows=2, target_rows=2, matched=1, changed=1)
+    assert column_name in headline(ReportData(result("FAIL", counts, columns=columns)))
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,12 @@ import report_documents
 from rich.cells import cell_len
 from rich.console import Console
 
+from reports.html import render as render_html
+from reports.markdown import render as render_markdown
 from reports.model import ReportData, SampleCell, SampleRow
 from reports.terminal import render, render_error
-from schemas.verdict import ErrorDocument
+from schemas.contract import Contract
+from schemas.verdict import Counts, ErrorDocument
 
 
 def printed(data, width=80, limit=20, encoding="utf-8", **console):
@@ -98,7 +101,7 @@ def test_limit_bounds_the_rows_and_says_of_how_many():
     text = printed(report_documents.failed(), limit=3)
 
     assert "3 of 8,003" in text
-    assert text.count("~ changed") == 3
+    assert len(re.findall(r"^  [~+×-] ", text, re.M)) == 3
     assert "Differences" not in printed(report_documents.failed(), limit=0)
 
 
@@ -121,3 +124,32 @@ def test_an_error_is_one_paragraph_with_what_to_do():
     render_error(error, Console(file=file, width=200))
 
     assert file.getvalue() == "error: keys: t␛[31m has no column ïd. Did you mean id?\n"
+
+
+def test_without_a_key_columns_are_not_said_to_agree():
+    counts = Counts(source_rows=5, target_rows=5, matched=4, missing=1, extra=1)
+    data = ReportData(report_documents.result("FAIL", counts, contract=Contract(keys=())))
+    equal = ReportData(report_documents.result("PASS", Counts(source_rows=5, target_rows=5, matched=5), contract=Contract(keys=())))
+
+    for text in (printed(data), render_html(data), render_markdown(data)):
+        assert re.search("Columns +were not compared one by one: there is no key", text)
+        assert not re.search("no difference in 16|No difference in 16", text)
+    assert "Columns  no difference in 16 columns" in printed(equal)
+
+
+def test_a_note_stands_under_its_own_cell():
+    cells = (SampleCell("a", "value", "x", "x "), SampleCell("b", "value", "1", "2"))
+    lines = printed(ReportData(report_documents.failed().result, samples=(SampleRow("changed", (), cells),))).splitlines()
+    place = next(number for number, line in enumerate(lines) if re.match(r" +a  x", line))
+
+    assert lines[place + 1].strip() == "nothing → U+0020 SPACE"
+    assert re.match(r" +b  ⟦1⟧ +→ ⟦2⟧", lines[place + 2])
+
+
+def test_one_file_is_singular():
+    data = report_documents.passed()
+    source = data.result.inputs.source.model_copy(update={"files": 1})
+    one = ReportData(data.result.model_copy(update={"inputs": data.result.inputs.model_copy(update={"source": source})}))
+
+    for text in (printed(one), render_html(one)):
+        assert "1 file" in text and not re.search(r"\b1 files", text)
