@@ -2,7 +2,8 @@
 
 from connectors.base import Door, Location, OpenedTable
 from connectors.locations import parse_location
+from connectors.manifest import require_local
 from connectors.opening import open_table
 from connectors.spark_errors import translate_spark_error
 
-__all__ = ["Door", "Location", "OpenedTable", "open_table", "parse_location", "translate_spark_error"]
+__all__ = ["Door", "Location", "OpenedTable", "open_table", "parse_location", "require_local", "translate_spark_error"]

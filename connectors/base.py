@@ -20,7 +20,7 @@ class Location:
     Attributes:
         scheme: `parquet orc avro csv json delta iceberg hive`.
         path: what follows the scheme, version removed.
-        version: text after the last `@`, where the scheme knows versions; else None.
+        version: what follows the last `@` (Delta: without its `v`), where the scheme knows versions; else None.
     """
 
     scheme: str
@@ -28,7 +28,8 @@ class Location:
     version: str | None = None
 
     def __str__(self) -> str:
-        return f"{self.scheme}:{self.path}" + (f"@{self.version}" if self.version else "")
+        mark = "@v" if self.scheme == "delta" else "@"
+        return f"{self.scheme}:{self.path}" + (f"{mark}{self.version}" if self.version else "")
 
 
 @dataclass(frozen=True)

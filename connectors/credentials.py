@@ -23,6 +23,11 @@ _FORMS = (
     "(or vault://path#field, awssm://name#field); for object stores use the cluster's own credentials. "
     "If this command line was stored or logged, change that secret."
 )
+_CLUSTERS = (
+    "Take it out of the URI; for object stores use the cluster's own credentials. "
+    "If this command line was stored or logged, change that secret."
+)
+_WITHOUT_SECRETS = ("parquet", "orc", "avro", "csv", "json", "delta", "iceberg", "hive")  # their doors know no password_secret
 
 
 def refuse_secrets(uri: str, side: str) -> None:
@@ -48,4 +53,5 @@ def refuse_secrets(uri: str, side: str) -> None:
             what = "an AWS access key"
         else:
             continue
-        raise ConfigError(f"{side}: the {scheme}: URI holds {what}; secrets in URIs are refused.", object=scheme, hint=_FORMS)
+        forms = _CLUSTERS if scheme in _WITHOUT_SECRETS else _FORMS
+        raise ConfigError(f"{side}: the {scheme}: URI holds {what}; secrets in URIs are refused.", object=scheme, hint=forms)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Mapping
 
 from pyspark.sql import DataFrame, Row, SparkSession
@@ -9,11 +11,11 @@ from pyspark.sql import functions as F
 
 from connectors.base import Location, OpenedTable
 from connectors.locations import local_path
-from connectors.manifest import require_path
+from connectors.manifest import require_path, store_is_local
 from connectors.names import looks_like_path, quoted_table
 from connectors.options import check_names
 from connectors.spark_errors import SPARK_FAILURES, translate_spark_error, translated
-from schemas.errors import MissingTableError, ParityError
+from schemas.errors import ConfigError, MissingTableError, ParityError
 from schemas.verdict import Reason
 
 __all__ = ["DeltaDoor", "open_delta"]
@@ -29,14 +31,42 @@ class DeltaDoor:
         """
         where = str(location)
         check_names(options, (), where)
-        path = None
-        if looks_like_path(location.path):
-            path = local_path(location.path) if location.path.startswith("file:") else location.path
-            require_path(spark, location.path, where)
-            table = f"delta.`{location.path.replace('`', '``')}`"
-        else:
-            table = quoted_table(location.path, where)
-        return open_delta(spark, str(location), table, path, location.version)
+        path = _path(spark, location.path, where)
+        table = quoted_table(location.path, where) if path is None else f"delta.`{path.replace('`', '``')}`"
+        return open_delta(spark, where, table, path, location.version)
+
+
+def _path(spark: SparkSession, text: str, where: str) -> str | None:
+    """Return where the table lies, from the top; None for a name in a catalog.
+
+    Raises:
+        ConfigError: a folder here and a table in the catalog both have that name.
+        MissingTableError: there is no such folder, or it holds no `_delta_log`.
+    """
+    local = local_path(text) if text.startswith("file:") or store_is_local(spark) else None
+    if not looks_like_path(text):
+        if local is None or not os.path.isdir(local):
+            return None
+        with translated(where):
+            in_catalog = spark.catalog.tableExists(quoted_table(text, where)) if re.fullmatch(r"\w+(\.\w+)*", text) else False
+        if in_catalog and os.path.isdir(os.path.join(local, "_delta_log")):
+            raise ConfigError(
+                f"{where}: is both a table of the catalog and a folder here.",
+                object=text,
+                hint=f"Write delta:./{text} for the folder, delta:spark_catalog.default.{text} for the table.",
+            )
+        if in_catalog:
+            return None
+    if local is None:
+        return text
+    require_path(spark, text, where)
+    if not os.path.isdir(os.path.join(local, "_delta_log")):
+        raise MissingTableError(
+            f"{where}: {local} is no Delta table: it holds no folder _delta_log.",
+            object=local,
+            hint="Name the folder that holds _delta_log, or say what the files are: parquet:, orc:, csv:, …",
+        )
+    return local if store_is_local(spark) else text
 
 
 def open_delta(spark: SparkSession, uri: str, table: str, path: str | None, version: str | None) -> OpenedTable:

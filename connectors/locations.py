@@ -88,10 +88,8 @@ def _form(scheme: str) -> str:
 def _unknown_scheme(scheme: str, side: str) -> ConfigError:
     close = nearest(scheme, SCHEMES)
     shown = scheme if re.fullmatch(r"[\w+.-]{1,30}", scheme) else "(unprintable)"
-    hint = (
-        f"Did you mean {', '.join(name + ':' for name in close)}? " if close else ""
-    ) + f"Known: {' '.join(name + ':' for name in SCHEMES)}"
-    return ConfigError(f"{side}: unknown scheme {shown}:", object=shown, hint=hint)
+    hint = (f"Did you mean {', '.join(name + ':' for name in close)}? " if close else "") + f"Known: {', '.join(SCHEMES)}."
+    return ConfigError(f"{side}: unknown scheme {shown}.", object=shown, hint=hint)
 
 
 def _without_scheme(uri: str, side: str) -> ConfigError:

@@ -16,7 +16,9 @@ from urllib.parse import unquote
 
 from pyspark.sql import SparkSession
 
+from connectors.base import Location
 from connectors.locations import local_path
+from connectors.names import looks_like_path
 from connectors.spark_errors import SPARK_FAILURES, translate_spark_error
 from schemas.errors import MissingTableError, ParityError, nearest
 from schemas.verdict import Reason
@@ -28,8 +30,10 @@ __all__ = [
     "manifest_of_files",
     "path_in_store",
     "plain_path",
+    "require_local",
     "require_path",
     "still_holds",
+    "store_is_local",
     "take_manifest",
 ]
 
@@ -39,6 +43,7 @@ _HARMLESS = re.compile(
 _UNFINISHED_FOLDERS = ("_temporary", ".spark-staging", ".hive-staging", "__magic")
 _TABLE_LOGS = ("_delta_log", ".hoodie")
 _STORE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:(?://[^/]*)?")
+_FOLDER_SCHEMES = ("parquet", "orc", "avro", "csv", "json")
 _SHOWN = 3
 
 
@@ -131,7 +136,7 @@ def take_manifest(spark: SparkSession, path: str, where: str) -> Manifest:
         MissingTableError: there is nothing at that path; siblings with a similar name are named.
     """
     local = local_path(path)
-    if local is None or not (path.startswith("file:") or _store_is_local(spark)):
+    if local is None or not (path.startswith("file:") or store_is_local(spark)):
         return _remote_manifest(spark, path, where)
     require_path(spark, path, where)
     return _local_manifest(local)
@@ -144,8 +149,20 @@ def require_path(spark: SparkSession, path: str, where: str) -> None:
         MissingTableError: there is not; siblings with a similar name are named.
     """
     local = local_path(path)
-    if local is not None and (path.startswith("file:") or _store_is_local(spark)) and not os.path.exists(local):
+    if local is not None and (path.startswith("file:") or store_is_local(spark)) and not os.path.exists(local):
         raise _missing(local, where)
+
+
+def require_local(location: Location) -> None:
+    """Check, without Spark, that there is something at a location where that is a path of this machine's disk.
+
+    Raises:
+        MissingTableError: there is not; siblings with a similar name are named.
+    """
+    if location.scheme in _FOLDER_SCHEMES or (location.scheme == "delta" and looks_like_path(location.path)):
+        local = local_path(location.path)
+        if local is not None and not os.path.exists(local):
+            raise _missing(local, str(location))
 
 
 def manifest_of_files(spark: SparkSession, uris: Collection[str], root: str, where: str) -> Manifest:
@@ -276,7 +293,7 @@ def _qualified(root: str, files: tuple[StoredFile, ...]) -> str:
     return (prefix.group(0) if prefix else "") + below
 
 
-def _store_is_local(spark: SparkSession) -> bool:
+def store_is_local(spark: SparkSession) -> bool:
     """Whether a path without a scheme means this machine's disk."""
     default = spark.conf.get("spark.hadoop.fs.defaultFS", None)
     if default:

@@ -68,9 +68,9 @@ def _footer(path: str, where: str) -> Footer:
         with open(path, "rb") as file:
             metadata: Any = pq.ParquetFile(file).metadata
     except (ArrowException, OSError) as exc:
-        reason = str(exc).split("\n", 1)[0][:160]
+        reason = str(exc).split("\n", 1)[0][:160].rstrip(". ")
         raise UnreadableDataError(
-            f"{where}: {path} is no readable Parquet file: {reason}",
+            f"{where}: {path} is no readable Parquet file: {reason}.",
             object=path,
             hint="Check the scheme, and copy or unload the file again.",
         ) from None

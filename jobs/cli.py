@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from jobs.stopping import held_interrupts, imports_over  # first: what follows takes a moment, and Ctrl-C may come in it
+
+# isort: split
 import contextlib
 import logging
 import os
@@ -30,6 +33,8 @@ if TYPE_CHECKING:
     from jobs.doctor import Check
 
 __all__ = ["main", "quieten"]
+
+imports_over()
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 _PLAIN_WIDTH = 100  # of a report that no terminal shows
@@ -126,13 +131,21 @@ def compare(source: str, target: str, **options: Any) -> int:
     request = _request(options)
     conf = settings(options["conf"])
     quieten()
-    from connectors import parse_location
+    from connectors import parse_location, require_local
+    from engine.sampling import parse_rate
     from jobs.compare import compare as run
     from jobs.progress import shown_progress
-    from jobs.request import build_contract
+    from jobs.request import build_contract, check_predicate, reads_this_disk
 
-    parse_location(source, "source"), parse_location(target, "target")
-    build_contract(request["contract"], **{name: value for name, value in request.items() if name != "contract"})
+    sides = parse_location(source, "source"), parse_location(target, "target")
+    described = build_contract(request["contract"], **{name: value for name, value in request.items() if name != "contract"})
+    if described.sample is not None:
+        parse_rate(described.sample)
+    if described.where is not None:
+        check_predicate(described.where)
+    if reads_this_disk(options["master"], options["remote"], conf):
+        for side in sides:
+            require_local(side)
     wanted = False if options["quiet"] and options["progress"] is None else options["progress"]
     with shown_progress(wanted) as phases:
         phases("starting Spark")
@@ -152,7 +165,7 @@ def _request(options: dict[str, Any]) -> dict[str, Any]:
         "keys": keys(options["key"], options["no_key"]),
         "mapping": mapped(options["mapping"]),
         "columns": name_list(options["column"], "--column"),
-        "exclude": name_list(options["exclude"], "--exclude") or (),
+        "exclude": name_list(options["exclude"], "--exclude"),
         "rules": pairs(options["rule"], "--rule") or None,
         "tolerance": pairs(options["tolerance"], "--tolerance") or None,
         "where": options["where"],
@@ -247,7 +260,10 @@ def quieten() -> None:
 def _session(master: str | None, remote: str | None, conf: dict[str, str]) -> SparkSession:
     from jobs.session import build_session
 
-    return build_session("parity", master=master, remote=remote, conf=conf)
+    if remote:  # nothing is started here, and the server may let us wait
+        return build_session("parity", master=master, remote=remote, conf=conf)
+    with held_interrupts():
+        return build_session("parity", master=master, remote=remote, conf=conf)
 
 
 @main.command()

@@ -18,13 +18,12 @@ import click
 from rich.console import Console
 
 from jobs.output import write_whole
+from jobs.stopping import INTERRUPTED, Stopped, ignore_interrupts, tell_stopped
 from reports.terminal import render_error
-from schemas.errors import ParityError, nearest
+from schemas.errors import MissingColumnError, ParityError, nearest
 from schemas.verdict import ErrorDocument
 
 __all__ = ["PlainEnd", "failure", "redacted", "report_failure"]
-
-_INTERRUPTED = 130  # what a shell says of a program that Ctrl-C ended
 
 _PASSWORD_IN_URI = re.compile(r"(//[^/?#\s:]*:)([^/?#\s@]+)(?=@)")
 _SECRET_WORDS = r"passw(?:or)?d|passphrase|pwd|token|secret|credential|signature|(?:account|access|api)[_.-]?key"
@@ -32,6 +31,7 @@ _SECRET_NAME = rf"[\w.-]*(?:{_SECRET_WORDS})[\w.-]*"
 _SECRET_VALUE = re.compile(rf"(?i)(\b{_SECRET_NAME}\s*=\s*)(?![a-z]+://)([^\s&;,'\"]+)")
 _AWS_KEY_ID = re.compile(r"\b(?:AKIA|ASIA|AROA|AIDA)[A-Z0-9]{16}\b")
 _HIDDEN = "***"
+_SEPARATORS = (";", "|", "\t")
 
 
 def redacted(text: str, arguments: Sequence[str] = ()) -> str:
@@ -59,7 +59,7 @@ def failure(error: BaseException, arguments: Sequence[str]) -> ErrorDocument:
     """
     error = _translated(error)
     if isinstance(error, ParityError):
-        document = _of(error.exit_code, error.code, error.message, error.object, error.hint)
+        document = _of(error.exit_code, error.code, error.message, error.object, _with_separator(error, arguments))
     elif isinstance(error, click.ClickException):
         document = _usage(error)
     else:
@@ -96,13 +96,34 @@ class PlainEnd(click.Command):
         arguments = list(sys.argv[1:] if args is None else args)
         try:
             code = super().main(list(arguments), self.name, complete_var, standalone_mode=False, **extra)
-        except (KeyboardInterrupt, click.Abort):
-            code = _INTERRUPTED
+        except (KeyboardInterrupt, click.Abort, Stopped) as stopped:
+            if not isinstance(stopped, Stopped) or not stopped.told:
+                tell_stopped()
+            code = INTERRUPTED
+        except click.UsageError as error:
+            if not arguments and type(error).__name__ == "NoArgsIsHelpError":  # of click 8.2; older ones print the help themselves
+                click.echo(error.format_message(), err=True)
+                code = error.exit_code
+            else:
+                code = _reported(error, arguments)
         except Exception as error:  # noqa: BLE001 -- the last door: whatever it is, it is told in one paragraph
-            document = failure(error, arguments)
-            report_failure(document, _json_target(arguments))
-            code = document.exit_code
+            code = _reported(error, arguments)
+        if args is None:  # a process of its own: what is left to do is to leave
+            ignore_interrupts()
         sys.exit(code or 0)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; Ctrl-C passes click, which would print an empty line."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise Stopped(told=False) from None
+
+
+def _reported(error: BaseException, arguments: Sequence[str]) -> int:
+    document = failure(error, arguments)
+    report_failure(document, _json_target(arguments))
+    return document.exit_code
 
 
 def _json_target(arguments: Sequence[str]) -> str | None:
@@ -142,6 +163,18 @@ def _usage(error: click.ClickException) -> dict[str, int | str | None]:
     elif isinstance(error, click.BadParameter) and error.param is not None:
         about = error.param.opts[-1] if isinstance(error.param, click.Option) else error.param.human_readable_name
     return _of(2, "usage", message, about, hint)
+
+
+def _with_separator(error: ParityError, arguments: Sequence[str]) -> str | None:
+    """Return the hint of an error; where a CSV has one column only, whose name holds a separator, the option that splits it."""
+    if not isinstance(error, MissingColumnError) or len(error.available) != 1 or not any(word.startswith("csv:") for word in arguments):
+        return error.hint
+    found = next((letter for letter in _SEPARATORS if letter in error.available[0]), None)
+    if found is None:
+        return error.hint
+    side = "target" if error.table.startswith("target") else "source"
+    written = "separator=tab" if found == "\t" else f"'separator={found}'"
+    return f"That is one column: its fields are separated otherwise. Add --{side}-options {written}. {error.hint or ''}".rstrip()
 
 
 def _unforeseen(error: BaseException, arguments: Sequence[str]) -> dict[str, int | str | None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -10,14 +11,24 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 from pyspark.errors import AnalysisException
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from engine.rules import parse_rules
 from schemas.contract import Contract
 from schemas.errors import ConfigError, MissingColumnError
 
-__all__ = ["build_contract", "check_predicate", "load_contract", "names", "pairs", "satisfying", "split_list", "unquoted"]
+__all__ = [
+    "build_contract",
+    "check_predicate",
+    "load_contract",
+    "names",
+    "pairs",
+    "reads_this_disk",
+    "satisfying",
+    "split_list",
+    "unquoted",
+]
 
 _QUOTES = {'"', "`"}
 
@@ -105,8 +116,12 @@ def load_contract(path: Path) -> Contract:
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ConfigError(f"--contract {path}: there is no such file.", object=str(path)) from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError(f"--contract {path}: cannot be read: {_first_line(error)}", object=str(path)) from None
+    except OSError as error:
+        raise ConfigError(f"--contract {path}: cannot be read: {error.strerror or error}.", object=str(path)) from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"--contract {path}: is not UTF-8.", object=str(path), hint="Save it as UTF-8.") from None
+    except yaml.YAMLError as error:
+        raise ConfigError(f"--contract {path}: is no YAML: {_yaml_fault(error)}.", object=str(path)) from None
     if not isinstance(document, dict):
         raise ConfigError(f"--contract {path}: a mapping of fields is wanted.", object=str(path), hint=f"Fields: {_fields()}.")
     return _validated(_written_forms(document), f"--contract {path}")
@@ -116,8 +131,22 @@ def _fields() -> str:
     return ", ".join(Contract.model_fields)
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0]
+def _yaml_fault(error: yaml.YAMLError) -> str:
+    """Return what is wrong, and in which line and column."""
+    if not isinstance(error, yaml.MarkedYAMLError):
+        return " ".join(str(error).split())
+    mark = error.problem_mark or error.context_mark
+    said = " ".join(", ".join(part for part in (error.context, error.problem) if part).split())
+    return said if mark is None else f"line {mark.line + 1}, column {mark.column + 1}: {said}"
+
+
+def _told(value: Any) -> str:
+    """Return a value of a contract as people write it."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name}={_told(part)}" for name, part in value.items()) or "nothing"
+    if isinstance(value, (tuple, list)):
+        return ",".join(map(str, value)) or "nothing"
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _written_forms(document: Mapping[str, Any]) -> dict[str, Any]:
@@ -125,7 +154,7 @@ def _written_forms(document: Mapping[str, Any]) -> dict[str, Any]:
     found = dict(document)
     if isinstance(rules := found.get("rules"), dict):
         found["rules"] = {name: _rule_texts(value) for name, value in rules.items()}
-    for option in ("keys", "columns", "exclude"):
+    for option in ("keys", "columns", "exclude", "accept_loss"):
         if isinstance(found.get(option), str):
             found[option] = names(found[option], option)
     for option in ("sample",):
@@ -133,7 +162,20 @@ def _written_forms(document: Mapping[str, Any]) -> dict[str, Any]:
             found[option] = repr(found[option])
     if isinstance(found.get("strength"), int):
         found["strength"] = str(found["strength"])
+    for option in ("source_options", "target_options"):
+        if isinstance(found.get(option), dict):
+            found[option] = {name: _option_text(value, f"{option}.{name}") for name, value in found[option].items()}
     return found
+
+
+def _option_text(value: Any, place: str) -> Any:
+    """Return an option of a side as the text that its reader wants; YAML makes other things of `true`, `1` and `NULL`."""
+    if value is None:
+        hint = f'For the text NULL write {place.rpartition(".")[2]}: "NULL", for no text "".'
+        raise ConfigError(f"{place}: YAML takes an unquoted NULL, ~ or blank for no value; put it in quotes.", object=place, hint=hint)
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if isinstance(value, (int, float)) else value
 
 
 def _rule_texts(value: Any) -> Any:
@@ -178,10 +220,20 @@ def build_contract(contract: Contract | str | Path | None, **arguments: Any) -> 
         value = getattr(called, name)
         if name in written.model_fields_set and getattr(written, name) != value:
             raise ConfigError(
-                f"{name} is {value!r} in the call and {getattr(written, name)!r} in the contract.", object=name, hint="Say it in one place."
+                f"{name} is {_told(value)} in the call and {_told(getattr(written, name))} in the contract.",
+                object=name,
+                hint="Say it in one place.",
             )
         merged[name] = value
     return Contract.model_validate(merged)
+
+
+def reads_this_disk(master: str | None, remote: str | None, conf: Mapping[str, str]) -> bool:
+    """Return whether the Spark that will be started takes a path without a scheme for one of this machine; False where that is not sure."""
+    elsewhere = ("HADOOP_CONF_DIR", "SPARK_CONF_DIR", "PYSPARK_GATEWAY_PORT")
+    if remote or any(os.environ.get(name) for name in elsewhere) or not (master or "local").startswith("local"):
+        return False
+    return SparkSession.getActiveSession() is None and not any("fs.default" in name for name in conf)
 
 
 _FORBIDDEN = re.compile(

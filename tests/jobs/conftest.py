@@ -70,6 +70,8 @@ def world(tmp_path_factory: pytest.TempPathFactory, spark: SparkSession) -> Path
         "field.yaml": "keys: [id]\ntolerances: {}\n",
         "id.yaml": "keys: [id]\n",
         "value.yaml": "strength: strong\n",
+        "null.yaml": "source_options: {null_value: NULL}\n",
+        "semicolons.csv": "id;name\n1;ada\n",
         "unique.yaml": "keys: []\nunique_keys: true\n",
     }
     for name, text in texts.items():

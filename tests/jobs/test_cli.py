@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 
 import pyarrow as pa
@@ -218,13 +221,70 @@ def test_what_nobody_foresaw_is_exit_3_with_a_file_of_details_and_no_secret(
     assert "Traceback" in details and "RuntimeError" in details and _SECRET not in details
 
 
-def test_ctrl_c_is_exit_130_without_a_word(parity: Run, pair: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ctrl_c_is_exit_130_and_one_word(parity: Run, pair: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("jobs.compare.compare", interrupted)
     result = parity("compare", *pair)
-    assert (result.exit_code, result.stdout, result.stderr.strip()) == (130, "", "")
+    assert (result.exit_code, result.stdout, result.stderr) == (130, "", "stopped\n")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("moment_s", [0.2, 2.0, 4.0])
+def test_ctrl_c_at_any_moment_leaves_one_word_and_no_java(pair: tuple[str, str], moment_s: float) -> None:
+    command = [sys.executable, "-m", "jobs.cli", "compare", *pair, "--key", "id", "--conf", "spark.sql.shuffle.partitions=999"]
+    run = subprocess.Popen(command, cwd=_ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    time.sleep(moment_s)
+    os.killpg(run.pid, signal.SIGINT)
+    told = run.communicate(timeout=60)  # ends when the last process that could write there has: also Java
+    assert (run.returncode, *told) in ((130, "", "stopped\n"), (1, *told))
+
+
+def test_no_words_at_all_is_the_help() -> None:
+    result = CliRunner().invoke(cli.main, [])
+    assert "Usage: parity" in result.output and result.output.count("\n") > 10
+    assert result.exit_code in (0, 2)  # click 8.1, click 8.2
+
+
+def test_a_contract_file_with_every_field_needs_nothing_on_the_command_line(parity: Run, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("id;cust;price;note;loaded\n1;ada ;1.00;N/A;x\n2;bob;2.00;b;y\n")
+    pq.write_table(
+        pa.table({"id": [1, 2], "customer": ["ada", "bob"], "price": pa.array([Decimal("1.005"), Decimal("2.000")]), "note": [None, "b"]}),
+        tmp_path / "b.parquet",
+    )
+    contract = tmp_path / "contract.yaml"
+    contract.write_text(
+        "keys: [id]\nmapping: {cust: customer}\ncolumns: [cust, price, note]\nexclude: []\nrules: {cust: rtrim}\n"
+        "types: {price: 'decimal(12,3)'}\ntolerance: {price: abs:0.01}\nwhere: id > 0\nsample: 1\nstrength: 128\nexpect_empty: true\n"
+        "unique_keys: true\ncriticality: {price: critical}\naccept_loss: [price]\n"
+        "source_options: {separator: ';', header: true, null_value: 'N/A'}\ntarget_options: {calendar: proleptic}\n"
+    )
+    found = document(parity, f"csv:{tmp_path}/a.csv", f"parquet:{tmp_path}/b.parquet", "--contract", str(contract))
+    assert "error" not in str(found["_type"]), found
+    assert (found["strength"], counts(found)["matched_by_rule"]) == ("128", 1)
+
+
+def test_columns_excluded_in_the_contract_need_not_be_excluded_again(parity: Run, pair: tuple[str, str], tmp_path: Path) -> None:
+    contract = tmp_path / "contract.yaml"
+    contract.write_text("keys: [id]\nexclude: [name, price]\n")
+    assert counts(document(parity, *pair, "--contract", str(contract)))["matched"] == 3
+    result = parity("compare", *pair, "--contract", str(contract), "--exclude", "city")
+    assert "exclude is city in the call and name,price in the contract." in result.stderr
+
+
+def test_a_mistake_that_needs_no_spark_is_told_without_it(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("id\n1\n")
+    script = (
+        "import sys; from jobs.cli import main; import jobs.session\n"
+        "def never(*_, **__): raise SystemExit('Spark was started')\n"
+        "jobs.session.build_session = never\nmain(sys.argv[1:])"
+    )
+    for words, told in (("--sample 7", "--sample: 7 is not a sampling rate."), ("", "there is no")):
+        target = "a.csv" if words else "b.csv"
+        command = [sys.executable, "-c", script, "compare", f"csv:{tmp_path}/a.csv", f"csv:{tmp_path}/{target}", "--no-key", *words.split()]
+        run = subprocess.run(command, cwd=_ROOT, capture_output=True, text=True, check=False, timeout=60)
+        assert (run.returncode, told in run.stderr, "Spark was started" in run.stderr) == (2, True, False), run.stderr
 
 
 def test_version_and_help_need_no_spark() -> None:
