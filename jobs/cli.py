@@ -212,11 +212,12 @@ def _write(outcome: Comparison, outputs: dict[str, str | None]) -> None:
 
 def _print(outcome: Comparison, options: dict[str, Any], *, on_stdout: bool) -> None:
     """Print the report; on stderr the verdict alone when stdout carries a document."""
+    from reports.escape import plain
     from reports.summary import headline
     from reports.terminal import render
 
     if options["quiet"] or not on_stdout:
-        click.echo(headline(outcome.data), err=not on_stdout)
+        click.echo(plain(headline(outcome.data), lines=False), err=not on_stdout)
         return
     limit = 20 if options["limit"] is None else options["limit"]
     try:

@@ -309,7 +309,9 @@ class _Run:
         self.progress("files")
         if not are_copies(opened[0], opened[1]):
             return None
-        return f"the {len(opened[0].stored):,} files of the target are those of the source, byte for byte; only their keys were read"
+        files = len(opened[0].stored)
+        same = "the file of the target is that" if files == 1 else f"the {files:,} files of the target are those"
+        return f"{same} of the source, byte for byte; only keys were read"
 
     def _result(
         self,

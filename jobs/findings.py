@@ -20,12 +20,12 @@ def findings_of(plan: ColumnPlan, sides: tuple[SideFrames, SideFrames], found: R
     """
     findings = [_finding(one.kind, one.column, one.text) for one in plan.findings]
     counts = found.counts
-    if counts["duplicate_keys"]:
-        findings.append(
-            _finding("duplicate_keys", None, f"{counts['duplicate_keys']:,} keys have more than one row; compared as multisets")
-        )
-    if counts["null_keys"]:
-        findings.append(_finding("null_keys", None, f"{counts['null_keys']:,} rows of both sides have NULL in the key"))
+    if repeated := counts["duplicate_keys"]:
+        keys = "1 key has" if repeated == 1 else f"{repeated:,} keys have"
+        findings.append(_finding("duplicate_keys", None, f"{keys} more than one row; compared as multisets"))
+    if null := counts["null_keys"]:
+        rows = "1 row has" if null == 1 else f"{null:,} rows of both sides have"
+        findings.append(_finding("null_keys", None, f"{rows} NULL in the key"))
     if counts["source_rows"] >= 2 and counts["target_rows"] >= 2:
         findings += _constants(sides, plan, found)
     if not plan.keys and counts["source_rows"]:
