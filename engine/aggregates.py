@@ -7,7 +7,7 @@ aggregate as the counts.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from pyspark.sql import Column, DataFrame
@@ -108,10 +108,8 @@ def tally(pairs: DataFrame, cells: Cells, sampling: Sampling | None) -> DataFram
     """
     rows = classified(pairs, cells)
     sums = [F.expr(text) for text in _sums(cells)]
-    for view in cells.views:
-        for name, distance in zip("ad", deltas(view), strict=True):
-            if distance is not None:
-                sums.append(F.max(F.when(F.col(f"x{view.position}").isNotNull(), distance)).alias(f"{name}{view.position}"))
+    for position, name, distance in _distances(cells):
+        sums.append(F.max(F.when(F.col(f"x{position}").isNotNull(), distance)).alias(f"{name}{position}"))
     if sampling is None:
         return rows.agg(*sums)
     return rows.withColumn("payload", _payload(cells, sampling)).groupBy("payload").agg(*sums)
@@ -165,16 +163,19 @@ def listing(pairs: DataFrame, cells: Cells, sampling: Sampling) -> DataFrame:
         the values. Narrow.
     """
     rows = classified(pairs, cells)
-    distances = [
-        distance.alias(f"{name}{view.position}")
-        for view in cells.views
-        for name, distance in zip("ad", deltas(view), strict=True)
-        if distance is not None
-    ]
+    distances = [distance.alias(f"{name}{position}") for position, name, distance in _distances(cells)]
     facts = ("row_class", "k", "both", "copies", "h1s", "h2s", "h1t", "h2t", *(f"x{view.position}" for view in cells.views))
     chosen = _is_chosen(sampling)
     values = [F.when(chosen, _values(cells, name)).alias(name) for name in ("s", "t")]
     return rows.select(*facts, *distances, chosen.alias("chosen"), *values)
+
+
+def _distances(cells: Cells) -> Iterator[tuple[int, str, Column]]:
+    """Yield position, `a` or `d`, and the absolute or relative distance of each cell that has one."""
+    for view in cells.views:
+        for name, distance in zip("ad", deltas(view), strict=True):
+            if distance is not None:
+                yield view.position, name, distance
 
 
 def _is_chosen(sampling: Sampling) -> Column:

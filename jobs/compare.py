@@ -6,7 +6,7 @@ import platform
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -119,7 +119,13 @@ def compare(
     """
     _refuse_kinds(
         names={"keys": keys, "columns": columns, "exclude": exclude},
-        mappings={"mapping": mapping, "rules": rules, "tolerance": tolerance, **_options_of(source_options, target_options)},
+        mappings={
+            "mapping": mapping,
+            "rules": rules,
+            "tolerance": tolerance,
+            "source_options": source_options,
+            "target_options": target_options,
+        },
         paths={"contract": None if isinstance(contract, Contract) else contract, "diffs": diffs},
     )
     described = build_contract(
@@ -149,17 +155,12 @@ def compare(
         raise translate_spark_error(error, "the comparison") from error
 
 
-def _options_of(source: object, target: object) -> dict[str, object]:
-    return {"source_options": source, "target_options": target}
-
-
 def _refuse_kinds(names: Mapping[str, object], mappings: Mapping[str, object], paths: Mapping[str, object]) -> None:
     """Refuse arguments of another kind than `compare` takes; a text where a mapping belongs is what a command line would take."""
     for name, value in names.items():
-        listed = isinstance(value, Iterable) and not isinstance(value, (str, bytes, Mapping)) and not hasattr(value, "alias")
-        if isinstance(value, str) or value is None:
+        if value is None or isinstance(value, (str, Iterator)):  # an iterator can be read once only, and not here
             continue
-        if not listed or not all(isinstance(one, str) for one in value):  # type: ignore[attr-defined]
+        if not isinstance(value, Collection) or isinstance(value, Mapping) or not all(isinstance(one, str) for one in value):
             raise ConfigError(f"{name}: names of columns are wanted, not {_kind_of(value)}.", object=name, hint=f'Write {name}=["id"].')
     for name, value in mappings.items():
         if value is not None and not isinstance(value, Mapping):

@@ -174,10 +174,7 @@ def without_inference(spark: SparkSession) -> Iterator[None]:
     try:
         yield
     finally:
-        if key in own:
-            spark.conf.set(key, own[key])
-        else:
-            spark.conf.unset(key)
+        _restore(spark, [key], own, own)
 
 
 def _evidence(spark: SparkSession, own: Mapping[str, str]) -> SessionEvidence:
@@ -230,7 +227,7 @@ def _set(spark: SparkSession, key: str) -> None:
 
 def _restore(spark: SparkSession, touched: list[str], before: Mapping[str, str | None], own: Mapping[str, str]) -> None:
     for key in touched:
-        value = before[key]
+        value = before.get(key)
         if key in own and value is not None:
             spark.conf.set(key, value)
         else:

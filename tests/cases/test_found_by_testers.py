@@ -141,3 +141,9 @@ def test_arguments_of_another_kind_are_refused(spark: SparkSession, wrong: dict[
     name = next(iter(wrong))
     with pytest.raises(ConfigError, match=name):
         compare(spark.range(1), spark.range(1), **{"keys": ["id"], **wrong})
+
+
+def test_names_that_can_be_read_once_are_not_read_before(spark: SparkSession) -> None:
+    source, target = spark.sql("SELECT 1 id, 1 v"), spark.sql("SELECT 1 id, 2 v")
+    outcome = compare(source, target, keys=(name for name in ("id",)))
+    assert (outcome.verdict, outcome.counts.changed) == ("FAIL", 1)
