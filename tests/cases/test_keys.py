@@ -410,11 +410,11 @@ def test_n134_surplus_copies_are_listed_one_by_one(spark: SparkSession) -> None:
 
 
 def test_n135_diffs_have_the_key_in_its_own_type(spark: SparkSession) -> None:
-    source = spark.sql("SELECT CAST(1 AS SMALLINT) AS id, DATE'2024-01-01' AS d, 1.5D AS v")
-    target = spark.sql("SELECT 1L AS id, DATE'2024-01-01' AS d, 2.5D AS v UNION ALL SELECT 2L, DATE'2024-01-02', 0D")
+    source = spark.sql("SELECT 1L AS id, DATE'2024-01-01' AS d, 1.5D AS v")
+    target = spark.sql("SELECT CAST(1 AS SMALLINT) AS id, DATE'2024-01-01' AS d, 2.5D AS v UNION ALL SELECT 2, DATE'2024-01-02', 0D")
     frame = compare(source, target, keys=["id", "d"]).diffs()
     assert [(part.name, part.dataType.simpleString()) for part in frame.schema] == [
-        ("id", "smallint"), ("d", "date"), ("row_class", "string"), ("column", "string"),
+        ("id", "bigint"), ("d", "date"), ("row_class", "string"), ("column", "string"),
         ("source_value", "string"), ("target_value", "string"), ("cell_class", "string"),
     ]  # fmt: skip
     assert sorted((row.id, row.row_class, row.column) for row in frame.collect()) == [(1, "changed", "v"), (2, "extra", None)]

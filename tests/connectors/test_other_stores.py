@@ -18,7 +18,7 @@ from schemas.errors import ConfigError, MissingTableError, UnreadableDataError
 @pytest.fixture(autouse=True)
 def _elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let paths without a scheme mean another store; Spark still finds the files, Parity may not look."""
-    monkeypatch.setattr(connectors.manifest, "_store_is_local", lambda spark: False)
+    monkeypatch.setattr(connectors.manifest, "store_is_local", lambda spark: False)
 
 
 ROWS = [("1", "a b%", "00"), ("2", None, "0"), ("3", "é", "x")]

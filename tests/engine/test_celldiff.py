@@ -23,7 +23,7 @@ def _cells(spark: SparkSession, rows: list[tuple[Any, Any]], schema: str, **cont
         sides.append(spark.createDataFrame(listed, f"id INT, v {schema}"))
     plan = plan_columns(Side("source", sides[0].schema), Side("target", sides[1].schema), Contract(keys=("id",), **contract))
     request = Request(SideFrames(sides[0], plan, True, "64"), SideFrames(sides[1], plan, False, "64"))
-    pairs = matched_up(request, request.source.candidates(None), request.target.candidates(None), raw=False, with_matched=True)
+    pairs = matched_up(request, None, raw=False, with_matched=True)
     return plan, Cells.of(plan, [step_plan(column).compared for column in plan.compared]), pairs
 
 
