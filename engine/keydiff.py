@@ -91,7 +91,8 @@ def match_multisets(
         | -1   | 7 | b |
 
     Args:
-        rows: both sides, see the module. With `ruled` also `hr: bigint`, the hash of the row under the rules.
+        rows: both sides, see the module. With `ruled` also `hr: bigint`, the hash of the row under the rules. Without matched pairs also
+            `other: bigint`, where wanted: a hash of what is not compared, so that copies that differ in it stay apart.
         keys: fields of `v` that make the key.
         keyed: False when the whole row is the key: nothing is paired but equal rows.
         with_matched: whether pairs of equal rows, and the flags of duplicate keys, are wanted. Without them a key that half of
@@ -104,10 +105,12 @@ def match_multisets(
         no join, so that n source rows and m target rows of one key never become n x m.
     """
     identity = ["k", "h1", "h2", *(["hr"] if ruled else [])]
+    apart = "other" in rows.columns
+    assert not (apart and with_matched)
     together = "hr" if ruled and not keyed else "k"
     groups = (
         (rows.repartition(together) if with_matched else rows)
-        .groupBy(*identity)
+        .groupBy(*identity, *(["other"] if apart else []))
         .agg(
             F.sum((F.col("side") > 0).cast("bigint")).alias("in_source"),
             F.sum((F.col("side") < 0).cast("bigint")).alias("in_target"),
@@ -117,6 +120,8 @@ def match_multisets(
     )
     for name in one_sided:
         groups = groups.withColumn("v", F.col("v").withField(name, F.col(name))).drop(name)
+    matched = F.least("in_source", "in_target") > 0
+    groups = _unmatched(groups, identity) if apart else groups.select("*", matched.alias("both"), F.lit(0).cast("bigint").alias("other"))
     surplus = F.col("in_source") != F.col("in_target")
     if not with_matched:
         groups = groups.where(surplus)
@@ -129,6 +134,24 @@ def match_multisets(
     if keyed or ruled:
         units = _one_by_one(units, key)
     return _paired(_placed(units, key, keyed=keyed, ruled=ruled), key)
+
+
+def _unmatched(groups: DataFrame, identity: Sequence[str]) -> DataFrame:
+    """Take the matched copies of equal rows away, those first whose `other` comes first; add `both`, whether there were any."""
+    whole = Window.partitionBy(*identity)
+    earlier = whole.orderBy("other").rowsBetween(Window.unboundedPreceding, -1)
+    matched = F.least(F.sum("in_source").over(whole), F.sum("in_target").over(whole))
+    zero = F.lit(0).cast("bigint")
+    groups = groups.select(
+        "*",
+        matched.alias("matched"),
+        *(F.coalesce(F.sum(name).over(earlier), zero).alias(f"{name}_before") for name in ("in_source", "in_target")),
+    )
+    left = {}
+    for name in ("in_source", "in_target"):
+        still = F.greatest(F.col("matched") - F.col(f"{name}_before"), zero)
+        left[name] = F.greatest(F.col(name) - still, zero)
+    return groups.withColumns({**left, "both": F.col("matched") > 0}).drop("matched", "in_source_before", "in_target_before")
 
 
 def _key(keys: Sequence[str], *, keyed: bool, ruled: bool) -> list[Column]:
@@ -160,12 +183,11 @@ def _units(groups: DataFrame, *, with_matched: bool) -> DataFrame:
     ]
     split = groups.select(
         "*",
-        (matched > 0).alias("both"),
         F.posexplode(F.filter(F.array(*kinds if with_matched else kinds[:1]), lambda kind: kind.isNotNull())).alias("part", "unit"),
     )
     flags = [(F.col(name) & (F.col("part") == 0)).alias(name) for name in ("duplicate_source", "duplicate_target")]
     kept = [name for name in groups.columns if name not in ("in_source", "in_target", "duplicate_source", "duplicate_target")]
-    return split.select(*kept, "both", *flags, F.col("unit.side").alias("side"), F.col("unit.copies").alias("copies"))
+    return split.select(*kept, *flags, F.col("unit.side").alias("side"), F.col("unit.copies").alias("copies"))
 
 
 def _one_by_one(units: DataFrame, key: Sequence[Column]) -> DataFrame:
@@ -189,14 +211,18 @@ def _one_by_one(units: DataFrame, key: Sequence[Column]) -> DataFrame:
 
 
 def _placed(units: DataFrame, key: Sequence[Column], *, keyed: bool, ruled: bool) -> DataFrame:
-    """Add `stage, p1, p2`: units of one key with the same three make a pair."""
-    zero = F.lit(0).cast("bigint")
+    """Add `pair`, a struct of `stage, p1, p2, p3`: units of one key with the same four make a pair."""
+
+    def placed(stage: int, one: str, two: str | None = None) -> Column:
+        zero = F.lit(0).cast("bigint")
+        places = (F.col(one), F.col(two) if two else zero, F.col("other") if stage == 3 else zero)
+        return F.struct(F.lit(stage).alias("stage"), *(place.alias(f"p{index}") for index, place in enumerate(places, 1)))
+
     matched = F.col("side") == 0
-    alone = F.struct(F.lit(3).alias("stage"), F.col("h1").alias("p1"), F.col("h2").alias("p2"))
-    equal = F.struct(F.lit(0).alias("stage"), F.col("h1").alias("p1"), F.col("h2").alias("p2"))
+    alone, equal = placed(3, "h1", "h2"), placed(0, "h1", "h2")
     if not (keyed or ruled):
         return units.select("*", F.when(matched, equal).otherwise(alone).alias("pair"))
-    order = ["h1", "h2", "copy"]
+    order = ["h1", "h2", "other", "copy"]
     by_rule = F.lit(False)
     if ruled:
         same = Window.partitionBy(*key, "hr")
@@ -205,11 +231,11 @@ def _placed(units: DataFrame, key: Sequence[Column], *, keyed: bool, ruled: bool
         units = units.select("*", place.alias("rule_place"), (~matched & (place <= fewer)).alias("by_rule"))
         by_rule = F.col("by_rule")
     place = F.row_number().over(Window.partitionBy(*key, "side", by_rule).orderBy(*order)).cast("bigint")
-    rest = F.struct(F.lit(2).alias("stage"), place.alias("p1"), zero.alias("p2")) if keyed else alone
+    units = units.select("*", place.alias("place"))
     pair = F.when(matched, equal)
     if ruled:
-        pair = pair.when(by_rule, F.struct(F.lit(1).alias("stage"), F.col("hr").alias("p1"), F.col("rule_place").alias("p2")))
-    return units.select("*", pair.otherwise(rest).alias("pair"))
+        pair = pair.when(by_rule, placed(1, "hr", "rule_place"))
+    return units.select("*", pair.otherwise(placed(2, "place") if keyed else alone).alias("pair"))
 
 
 def _paired(units: DataFrame, key: Sequence[Column]) -> DataFrame:

@@ -319,7 +319,7 @@ def _one_pass(request: Request, clock: _Clock, progress: Progress) -> Reconcilia
     progress("differences")
 
     def build(raw: bool, with_matched: bool) -> DataFrame:
-        return matched_up(request, None, raw=raw, with_matched=True)
+        return matched_up(request, None, raw=raw, with_matched=with_matched)
 
     counted = clock.measure("counts", lambda: _row_counts(request))
     expected = max(counted["source"] + counted["target"], 1)

@@ -426,3 +426,23 @@ def test_keys_that_the_type_of_the_source_cannot_hold_are_told(spark: SparkSessi
     outcome = compare(source, source.selectExpr("CAST(id AS BIGINT) AS id", "v").unionAll(beyond), keys=["id"])
     assert (outcome.verdict, outcome.counts.extra) == ("FAIL", 3)
     assert sorted(row.id for row in outcome.diffs().collect()) == [-(2**63), 10**12, 2**63 - 1]
+
+
+@pytest.mark.parametrize("options", [{"keys": ["id"]}, {}, {"keys": ["id"], "rules": {"v": ["rtrim"]}}], ids=["keyed", "keyless", "ruled"])
+def test_copies_that_differ_in_what_is_not_compared_stay_apart(spark: SparkSession, options: dict[str, Any]) -> None:
+    source = spark.sql("""
+        SELECT id, v, map(note, 1) AS seen, note, parse_json(concat('"', note, '"')) AS doc, make_interval(0, 0, 0, id) AS took
+        FROM VALUES (1, 'a', 'n1'), (1, 'a', 'n2'), (1, 'a', 'n3'), (2, 'b', 'm1'), (2, 'b', 'm2') AS t(id, v, note)""")
+    target = spark.sql("SELECT * FROM VALUES (1, 'a', 'other'), (3, 'c', 'o1'), (3, 'c', 'o2') AS t(id, v, note)")
+    outcome = compare(source, target, columns=["id", "v"], **options)
+    assert outcome.counts.missing == 4
+    assert outcome.counts.extra == 2
+    missing = outcome.missing().drop("took").collect()
+    ones = [row.note for row in missing if row.id == 1]
+    assert len(ones) == 2
+    assert len(set(ones) & {"n1", "n2", "n3"}) == 2
+    assert sorted(row.note for row in missing if row.id == 2) == ["m1", "m2"]
+    assert [row.seen for row in missing] == [{row.note: 1} for row in missing]
+    assert sorted(map(tuple, outcome.extra().collect())) == [(3, "c", "o1"), (3, "c", "o2")]
+    assert sorted(row.note for row in outcome.missing().drop("took").collect() if row.id == 1) == sorted(ones)
+    assert outcome.diffs().count() == 6
