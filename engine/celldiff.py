@@ -79,7 +79,7 @@ def cell_code(cell: CellView) -> Column:
         code += 1
     if cell.column.tolerance is not None:
         source, target = _final(cell)
-        near = proven & source.isNotNull() & target.isNotNull() & within(source, target, _value_type(cell.column), cell.column.tolerance)
+        near = proven & source.isNotNull() & target.isNotNull() & within(source, target, cell.column.last_type, cell.column.tolerance)
         if cell.column.parsed:
             near = near & cell.source.getField(PARSED_TEXT).isNull() & cell.target.getField(PARSED_TEXT).isNull()
         found = found.when(near, F.lit(code))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from pyspark.sql import Column
 from pyspark.sql import functions as F
@@ -12,7 +13,8 @@ from pyspark.sql import types as T
 from engine.canonical import common_type, family, is_char, physical, refusal, unhashable
 from engine.hashing import HashedColumn
 from engine.parsing import can_parse, parse_strictly, parsed_type, typed_as_parsed
-from engine.rules import Rule, apply_rule, check_rule, is_native, loses, parse_rules
+from engine.rules import apply_rule, check_rule, is_native, loses, parse_rules
+from engine.steps import RuleStep, StepTypes, step_types
 from engine.tolerance import Tolerance, parse_tolerance
 from schemas.contract import Contract
 from schemas.errors import ConfigError, InputError, MissingColumnError
@@ -50,15 +52,6 @@ class ColumnFinding:
 
 
 @dataclass(frozen=True)
-class RuleStep:
-    """One normaliser, and the sides it works on."""
-
-    rule: Rule
-    source: bool = True
-    target: bool = True
-
-
-@dataclass(frozen=True)
 class ComparedColumn:
     """One pair of columns and how both become comparable.
 
@@ -85,6 +78,17 @@ class ComparedColumn:
     steps: tuple[RuleStep, ...] = ()
     tolerance: Tolerance | None = None
     value_type: T.DataType = field(default_factory=T.NullType)
+
+    @cached_property
+    def step_types(self) -> StepTypes:
+        """What the normalisers make of the column's type."""
+        return step_types(self.value_type if self.parsed else self.type, self.steps)
+
+    @property
+    def last_type(self) -> T.DataType:
+        """The type of the values that a tolerance looks at: after the last normaliser that leaves both sides comparable."""
+        found = [common for common in self.step_types.common if common is not None]
+        return found[-1] if found else self.value_type if self.parsed else self.type
 
     @property
     def casts(self) -> bool:
@@ -402,7 +406,7 @@ class _Builder:
             return column
         if column.name in self.keys:
             raise InputError(f"--tolerance {column.name}: a key has no tolerance.", object=column.name, hint="Round it with --rule.")
-        return replace(column, tolerance=parse_tolerance(text, column.value_type if column.parsed else column.type, column.name))
+        return replace(column, tolerance=parse_tolerance(text, column.last_type, column.name))
 
 
 def _schema_findings(name: str, ours: T.StructField, theirs: T.StructField) -> list[ColumnFinding]:

@@ -10,7 +10,7 @@ from pyspark.sql import types as T
 
 from engine.aggregates import Cells, classified
 from engine.columns import ColumnPlan, ComparedColumn
-from engine.frames import RAW, quoted, step_plan
+from engine.frames import RAW, quoted
 from engine.parsing import PARSED_TEXT, PARSED_VALUE
 from engine.portable import pct1_value
 from engine.reconcile import Reconciliation
@@ -27,7 +27,7 @@ def difference_cells(found: Reconciliation, plan: ColumnPlan) -> DataFrame:
 
     Cost: lazy; its action fetches and pairs the differing rows again.
     """
-    cells = Cells.of(plan, [step_plan(column).compared for column in plan.compared])
+    cells = Cells.of(plan, [column.step_types.compared for column in plan.compared])
     differing = classified(found.pairs(True), cells).where(F.col("row_class").isin("changed", "missing", "extra"))
     changed = []
     whole = []

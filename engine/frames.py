@@ -10,7 +10,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from engine.canonical import common_type, physical, physical_type
+from engine.canonical import physical, physical_type
 from engine.columns import ColumnPlan, ComparedColumn
 from engine.fingerprint import BUCKETS, Longs, apart, bucket_of, wanted_rows
 from engine.hashing import HashedColumn, key_hash, row_hashes, text_hash
@@ -18,8 +18,9 @@ from engine.parsing import PARSED_TEXT, PARSED_VALUE
 from engine.portable import pct1_row
 from engine.ranges import KeySpan
 from engine.rules import Rule, apply_rule, apply_with_arrow, is_native, loses
+from engine.steps import StepTypes
 
-__all__ = ["RAW", "SideFrames", "quoted", "step_plan"]
+__all__ = ["RAW", "SideFrames", "quoted"]
 
 RAW = "raw"
 
@@ -31,34 +32,6 @@ def quoted(name: str) -> str:
     '`a.b``c`'
     """
     return "`" + name.replace("`", "``") + "`"
-
-
-@dataclass(frozen=True)
-class StepTypes:
-    """Types of one column after each normaliser, per side, and the steps after which both can be compared."""
-
-    source: tuple[T.DataType, ...]
-    target: tuple[T.DataType, ...]
-    common: tuple[T.DataType | None, ...]
-
-    @property
-    def compared(self) -> tuple[int, ...]:
-        """Indexes of the steps after which both sides have one type."""
-        return tuple(index for index, found in enumerate(self.common) if found is not None)
-
-
-def step_plan(column: ComparedColumn) -> StepTypes:
-    """Return what the normalisers make of a column's type."""
-    start = column.value_type if column.parsed else column.type
-    sides: list[list[T.DataType]] = [[], []]
-    for index, types in enumerate(sides):
-        current = start
-        for step in column.steps:
-            if (step.source if index == 0 else step.target) and is_native(step.rule):
-                _, current = apply_rule(step.rule, F.lit(None).cast(current), current)
-            types.append(current)
-    common = [found.type if (found := common_type(one, other)) else None for one, other in zip(*sides, strict=True)]
-    return StepTypes(tuple(sides[0]), tuple(sides[1]), tuple(common))
 
 
 @dataclass(frozen=True)
@@ -312,7 +285,7 @@ class _Stepped:
 
     @classmethod
     def of(cls, index: int, column: ComparedColumn) -> _Stepped:
-        return cls(index, column, step_plan(column), column.value_type if column.parsed else column.type)
+        return cls(index, column, column.step_types, column.value_type if column.parsed else column.type)
 
     @property
     def running(self) -> str:

@@ -12,7 +12,6 @@ import pyarrow as pa
 from engine.aggregates import ROW_COUNTS, Cells
 from engine.columns import ColumnPlan
 from engine.fingerprint import LIMBS
-from engine.frames import step_plan
 
 __all__ = ["Tally", "cells_of", "listed", "tallied"]
 
@@ -32,7 +31,7 @@ class Tally:
 
 def cells_of(plan: ColumnPlan) -> Cells:
     """Return the cells of a plan with the steps after which they are compared."""
-    return Cells.of(plan, [step_plan(column).compared for column in plan.compared])
+    return Cells.of(plan, [column.step_types.compared for column in plan.compared])
 
 
 def tallied(collected: pa.Table, cells: Cells) -> Tally:

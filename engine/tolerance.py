@@ -19,7 +19,7 @@ __all__ = ["Tolerance", "delta", "parse_tolerance", "relative_delta", "within"]
 _UNITS_US = {"us": 1, "ms": 1_000, "s": 1_000_000, "min": 60_000_000, "h": 3_600_000_000, "d": 86_400_000_000, "day": 86_400_000_000}
 _DURATION = re.compile(r"^(\d+(?:\.\d+)?)(us|ms|s|min|h|day|d)$")
 _FORM = "write abs:<number>, rel:<number>, or both with a comma, such as abs:0.01,rel:1e-6"
-_TIME_FORM = "write a duration, such as abs:2s or abs:500ms (units us ms s min h day)"
+_TIME_FORM = "write a duration, such as abs:2s or abs:500ms (units us ms s min h d, or day)"
 _MAX_DIGITS = 38
 _KEPT_SCALE = 6  # digits after the point that Spark keeps when a result outgrows 38 (DecimalType.adjustPrecisionScale)
 _CAUTION = 1 - 1e-14  # where digits do not suffice for exact arithmetic, nothing beyond the limit may pass as within it
@@ -46,7 +46,8 @@ def parse_tolerance(text: str, canonical: T.DataType, column: str) -> Tolerance:
         raise InputError(
             f"--tolerance {column}: a column of type {canonical.simpleString()} has no distance.",
             object=column,
-            hint="Tolerances fit numbers, dates and timestamps; use --rule for text.",
+            hint="Tolerances fit numbers, dates and timestamps. "
+            + (f"Where the text is numbers, declare it: --rule {column}=cast:double." if kind == "text" else "Use --rule."),
         )
     found: dict[str, Decimal] = {}
     for part in text.split(","):

@@ -43,7 +43,7 @@ _EXAMPLES = """
 \b
 Examples:
   parity compare parquet:/data/orders delta:/lake/orders --key order_id
-  parity compare csv:old.csv csv:new.csv --key id --rule name=rtrim,nfc --tolerance price=abs:0.01
+  parity compare csv:old.csv csv:new.csv --key id --rule name=rtrim,nfc --rule price=cast:double --tolerance price=abs:0.01
   parity compare hive:shop.orders iceberg:lake.shop.orders --key order_id --map cust=customer_id --exclude loaded_at
   parity compare delta:/lake/orders@v12 delta:/lake/orders@v13 --key order_id --report orders.html --json orders.json
 """

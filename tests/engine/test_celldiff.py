@@ -10,7 +10,7 @@ from pyspark.sql import SparkSession
 from engine.aggregates import Cells, Sampling, classified, tally
 from engine.celldiff import possible_classes, resolved_classes
 from engine.columns import ColumnPlan, Side, plan_columns
-from engine.frames import SideFrames, step_plan
+from engine.frames import SideFrames
 from engine.pairing import Request, matched_up
 from schemas.contract import Contract
 
@@ -24,7 +24,7 @@ def _cells(spark: SparkSession, rows: list[tuple[Any, Any]], schema: str, **cont
     plan = plan_columns(Side("source", sides[0].schema), Side("target", sides[1].schema), Contract(keys=("id",), **contract))
     request = Request(SideFrames(sides[0], plan, True, "64"), SideFrames(sides[1], plan, False, "64"))
     pairs = matched_up(request, None, raw=False, with_matched=True)
-    return plan, Cells.of(plan, [step_plan(column).compared for column in plan.compared]), pairs
+    return plan, Cells.of(plan, [column.step_types.compared for column in plan.compared]), pairs
 
 
 def _classes(spark: SparkSession, rows: list[tuple[Any, Any]], schema: str, **contract: Any) -> list[tuple[str, str | None]]:
@@ -72,6 +72,17 @@ def test_tolerance_after_rules(spark: SparkSession) -> None:
         ("changed", "value"),
         ("changed", "null_to_value"),
         ("changed", "value"),
+    ]
+
+
+def test_text_declared_to_be_numbers_has_a_tolerance(spark: SparkSession) -> None:
+    rows = [(("1.50",), ("1.5",)), (("1.50",), ("1.509",)), (("1.50",), ("1.52",)), (("x",), ("y",)), (("",), (None,))]
+    assert _classes(spark, rows, "STRING", rules={"v": ("cast:double",)}, tolerance={"v": "abs:0.01"}) == [
+        ("matched_by_rule", "normalised:cast:double"),
+        ("matched_by_rule", "within_tolerance"),
+        ("changed", "value"),
+        ("changed", "value"),
+        ("changed", "value_to_null"),
     ]
 
 
