@@ -73,7 +73,7 @@ def compare(
     *,
     mapping: Mapping[str, str] | None = None,
     columns: str | Iterable[str] | None = None,
-    exclude: str | Iterable[str] = (),
+    exclude: str | Iterable[str] | None = None,
     rules: Mapping[str, Any] | None = None,
     tolerance: Mapping[str, str] | None = None,
     where: str | None = None,
