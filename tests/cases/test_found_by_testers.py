@@ -135,7 +135,7 @@ def test_d7_links_to_each_file_are_the_same_object(spark: SparkSession, tmp_path
         {"contract": 5},
         {"diffs": 5},
     ],
-    ids=str,
+    ids=lambda wrong: next(iter(wrong)) + " " + type(next(iter(wrong.values()))).__name__,
 )
 def test_arguments_of_another_kind_are_refused(spark: SparkSession, wrong: dict[str, Any]) -> None:
     name = next(iter(wrong))
