@@ -19,6 +19,7 @@ __all__ = ["Explained", "explain", "explained"]
 _LEAST = 3
 _MOST = 10
 _SAME_PLACE = 0.95
+_LEAST_IN_PLACE = 4  # rows, from which on it is worth telling that they lie in one place
 
 
 @dataclass(frozen=True)
@@ -65,34 +66,65 @@ def explained(evidence: DifferenceEvidence, mask: Mask | None = None) -> Explain
     better = {id(hypothesis): _better(hypothesis, place, ordered) for place, hypothesis in enumerate(ordered)}
     ranked = sorted(ordered, key=lambda hypothesis: better[id(hypothesis)] is not None)[:_MOST]
     ranked += refuted(found, hinted, sample, _LEAST - len(ranked))
-    told = tuple(explanation_of(hypothesis, sample, better.get(id(hypothesis))) for hypothesis in ranked)
-    return Explained(told, _causes_of_rows([one for one in ranked if not better.get(id(one))], sample, evidence))
+    told = _told(ranked, better, sample)
+    own = [hypothesis for hypothesis, explanation in zip(ranked, told, strict=True) if explanation.alternative_to is None]
+    return Explained(told, _causes_of_rows(own, sample, evidence))
+
+
+def _told(ranked: Sequence[Hypothesis], better: Mapping[int, Hypothesis | None], sample: Sample) -> tuple[Explanation, ...]:
+    """Return hypotheses as explanations that name each other by their positions; what is not listed is named by none.
+
+    Args:
+        better: from the `id` of a hypothesis to a better one that says the same, which may be cut off.
+    """
+    positions = {id(hypothesis): position for position, hypothesis in enumerate(ranked)}
+    alternatives = [positions.get(id(better.get(id(hypothesis)))) for hypothesis in ranked]
+    places = {p: one for p, one in enumerate(ranked) if one.role == "place" and alternatives[p] is None}
+    return tuple(
+        explanation_of(hypothesis, sample, alternative_to, _inside(hypothesis, places, sample))
+        for hypothesis, alternative_to in zip(ranked, alternatives, strict=True)
+    )
+
+
+def _inside(hypothesis: Hypothesis, places: Mapping[int, Hypothesis], sample: Sample) -> tuple[int, float] | None:
+    """Return the place that holds nearly all rows of a mechanism, and few others, with the share of them that it holds."""
+    rows = hypothesis.touched
+    if hypothesis.role != "mechanism" or len(rows) < _LEAST_IN_PLACE:
+        return None
+    whole = sample.weight(rows)
+    shares = {position: sample.weight(rows & place.rows) / whole for position, place in places.items()}
+    holding = [position for position, share in shares.items() if share >= _SAME_PLACE]
+    if not holding:
+        return None
+    position = min(holding, key=lambda position: (sample.weight(rows ^ places[position].rows), position))
+    return position, shares[position]
 
 
 def _causes_of_rows(ranked: Sequence[Hypothesis], sample: Sample, evidence: DifferenceEvidence) -> dict[int, tuple[str, ...]]:
     place = {id(row): position for position, row in enumerate(evidence.rows)}
     found: dict[int, tuple[str, ...]] = {}
     for hypothesis in ranked:
-        for row in sorted(hypothesis.rows | {row for _, row in hypothesis.cells}):
+        for row in sorted(hypothesis.touched):
             position = place[id(sample.rows[row])]
             if hypothesis.cause not in found.get(position, ()):
                 found[position] = (*found.get(position, ()), hypothesis.cause)
     return found
 
 
-def _better(hypothesis: Hypothesis, place: int, ordered: Sequence[Hypothesis]) -> str | None:
-    """Return the cause of a better hypothesis that says the same of the same rows, None if there is none.
+def _better(hypothesis: Hypothesis, place: int, ordered: Sequence[Hypothesis]) -> Hypothesis | None:
+    """Return a better hypothesis that says the same of the same rows, None if there is none.
 
-    Of mechanisms, the first that explains every cell, as `rtrim` does where `trim` would too; of places, the simplest of those
-    that hold nearly the same rows, as a partition does where the dates in it do too.
+    Of mechanisms, the first that explains every cell, as `rtrim` does where `trim` would too, but not several that only meet in its
+    rows; of places, the simplest of those that hold nearly the same rows, as a partition does where the dates in it do too.
     """
     if hypothesis.role == "mechanism" and hypothesis.cells:
-        return next((one.cause for one in ordered[:place] if one.role == "mechanism" and hypothesis.cells <= one.cells), None)
+        known = (one for one in ordered[:place] if one.role == "mechanism" and (hypothesis.combines or not one.combines))
+        return next((one for one in known if hypothesis.cells <= one.cells), None)
     if hypothesis.role == "place" and hypothesis.rows:
         for other, one in enumerate(ordered):
             simpler = (one.simplicity, other) < (hypothesis.simplicity, place)
             if one.role == "place" and simpler and len(hypothesis.rows & one.rows) >= _SAME_PLACE * len(hypothesis.rows | one.rows):
-                return one.cause
+                return one
     return None
 
 

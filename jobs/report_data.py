@@ -119,9 +119,6 @@ def _breakdowns(result: CompareResult, evidence: DifferenceEvidence, plan: Colum
     where = _by_place(evidence, plan, hide)
     if where is not None:
         breakdowns.append(where)
-    hypotheses = [Bar(found.cause, int(found.share * 1000), found.statement) for found in result.explanations if found.share > 0]
-    if hypotheses:
-        breakdowns.append(Breakdown("Differences by hypothesis", "per mille of the differing rows", tuple(hypotheses[:_BARS])))
     return breakdowns
 
 

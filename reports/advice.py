@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from reports.causes import columns_of, known_columns, row_classes, touches
 from reports.figures import plural, share
 from reports.model import ReportData
 from reports.summary import column_name, deciding, differing_rows, first_sentence, ordered_columns
@@ -143,25 +142,20 @@ def _left_out(data: ReportData, fixes: Iterable[Explanation]) -> Iterator[Explan
         An explanation, else `missing`, `extra` (row classes) or the name of a column after a colon.
     """
     result = data.result
-    names, told = known_columns(result), list(fixes)
+    told = list(fixes)
     others = [item for item in result.explanations if item.alternative_to is None and item not in told]
     for row_class, rows in (("missing", result.counts.missing), ("extra", result.counts.extra)):
-        if rows and not any(row_class in row_classes(item) for item in told):
-            item = next((item for item in others if item.share > 0 and row_class in row_classes(item)), None)
+        if rows and not any(row_class in item.row_classes for item in told):
+            item = next((item for item in others if item.share > 0 and row_class in item.row_classes), None)
             told += [item] if item else []
             yield item or row_class
     severity, lines = dict(data.severities), 0
     for name in (column_name(column) for column in ordered_columns(data)[0] if column.changed):
-        if lines < _MOST_COLUMNS and severity.get(name) in _GRAVE and not any(touches(item, name, names) for item in told):
+        if lines < _MOST_COLUMNS and severity.get(name) in _GRAVE and not any(name in item.columns for item in told):
             lines += 1
-            item = next((item for item in others if _fits_cells(item) and name in columns_of(item, names)), None)
+            item = next((item for item in others if item.role != "refuted" and name in item.columns), None)
             told += [item] if item else []
             yield item or f":{name}"
-
-
-def _fits_cells(explanation: Explanation) -> bool:
-    """Return whether an explanation is not a refuted one: it explains rows, or cells of rows that differ in other columns too."""
-    return explanation.share > 0 or "differing cells of" in explanation.statement
 
 
 def _look(data: ReportData, left: str) -> Step:

@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from reports import view
 from reports.advice import steps
-from reports.causes import known_columns, label
+from reports.causes import label
 from reports.charts import bar_chart, meter
 from reports.escape import crop, json_for_script, plain
 from reports.figures import covered, duration, share
@@ -66,7 +66,7 @@ def render(data: ReportData) -> str:
         notable=view.columns(data, notable),
         quiet=view.columns(data, quiet),
         without_columns=without_columns(result),
-        charts=[(item, bar_chart(item)) for item in _breakdowns(data) if item.bars],
+        charts=[(item, bar_chart(item)) for item in (*data.breakdowns, _by_cause(data)) if item.bars],
         rows=rows,
         row_total=max(data.sample_total, differing_rows(result), len(data.samples)),
         row_columns=sorted(cell_columns),
@@ -83,19 +83,14 @@ def render(data: ReportData) -> str:
     )  # fmt: skip
 
 
-def _breakdowns(data: ReportData) -> list[Breakdown]:
-    """Return the charts; that of causes with the exact shares, as in the list, since two causes may have one name."""
-    return [_by_cause(data, item) if item.unit.startswith("per mille") else item for item in data.breakdowns]
-
-
-def _by_cause(data: ReportData, breakdown: Breakdown) -> Breakdown:
-    names = known_columns(data.result)
+def _by_cause(data: ReportData) -> Breakdown:
+    """Return the shares of the causes, each named with its columns, since two may have one name."""
     bars = (
-        Bar(label(item, names), round(item.share * 10**6), item.statement, share(item.share))
+        Bar(label(item), round(item.share * 10**6), item.statement, share(item.share))
         for item in data.result.explanations
         if item.share > 0 and item.alternative_to is None
     )
-    return Breakdown(breakdown.title, "share of the differing rows that each explains", tuple(bars))
+    return Breakdown("Differences by hypothesis", "share of the differing rows that each explains", tuple(bars))
 
 
 def _capital(text: str) -> str:

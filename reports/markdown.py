@@ -184,7 +184,8 @@ def _causes(data: ReportData) -> str:
         item = entry.explanation
         fix = markdown_code(crop(item.fix.text, 300)) if is_command(item.fix) else markdown_prose(crop(item.fix.text, 300))
         also = f"<br>The same rows fit also: {markdown_prose(', '.join(crop(cause, 60) for cause in entry.also))}" if entry.also else ""
-        lines.append(f"1. {share(item.share)} – {markdown_prose(crop(item.statement, 400))} Fix: {fix}{also}")
+        where = f" {markdown_prose(crop(entry.where, 200))}" if entry.where else ""
+        lines.append(f"1. {share(item.share)} – {markdown_prose(crop(item.statement, 400))}{where} Fix: {fix}{also}")
     return _details("Probable causes, with the share of the differing rows that each explains", "\n".join(lines)) if lines else ""
 
 

@@ -42,7 +42,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class Breakdown:
-    """A bar chart: differences by column, by partition or bucket, by hypothesis. `bars` are in display order."""
+    """A bar chart: differences by column, by partition or range of keys. `bars` are in display order."""
 
     title: str
     unit: str

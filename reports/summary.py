@@ -220,7 +220,7 @@ def _fail(data: ReportData) -> str:
     parts, cause_told = _changes(data)
     parts += _whole_rows(data)
     best = None if cause_told else _best(data)
-    clause = _because(best, "") if best else ""
+    clause = _because(result, best, "") if best else ""
     cause = f"; {share(best.share)} of them probably because {clause}" if best and clause else ""
     return f"{amount}: {', '.join(parts)}{cause}."
 
@@ -235,7 +235,7 @@ def _changes(data: ReportData) -> tuple[list[str], bool]:
     if len(columns) == 1:
         name = column_name(columns[0])
         best = _best(data)
-        clause = _because(best, name) if best else ""
+        clause = _because(result, best, name) if best else ""
         cause = f" (probably {clause})" if clause else ""
         return [f"{count(result.counts.changed)} in column {_short(name, 60)}{cause}"], True
     named = ", ".join(f"{_short(column_name(column), 60)} {count(column.changed)}" for column in columns[:_NAMED_COLUMNS])
@@ -278,19 +278,36 @@ def _copies(data: ReportData) -> tuple[int, int]:
 
 
 def _best(data: ReportData) -> Explanation | None:
-    """Return the best explanation when it is likely and says how cells came to differ: only those make a clause."""
-    best = next(iter(data.result.explanations), None)
+    """Return the best explanation when it is likely and says how cells came to differ: only those make a clause.
+
+    For a place, it is the best cause of which nearly all rows lie there.
+    """
+    listed = data.result.explanations
+    best = next(iter(listed), None)
+    if best is not None and best.role == "place":
+        best = next((item for item in listed if item.place == 0 and item.alternative_to is None), None)
     return best if best is not None and best.share >= _LIKELY and about_cells(best) else None
 
 
-def _because(explanation: Explanation, column: str) -> str:
-    """Return the statement as a clause, or nothing when it is too long; the name of the column just told is not repeated."""
+def _because(result: CompareResult, explanation: Explanation, column: str) -> str:
+    """Return the statement as a clause, with its place if that fits, or nothing when it is too long.
+
+    The name of the column just told is not repeated.
+    """
     text = first_sentence(explanation.statement).split("; ")[0]
     for name in (column, f"`{column}`", f'"{column}"', f"column {column}", f"in {column}") if column else ():
         if text.lower().startswith(name.lower() + " "):
             rest = text[len(name) + 1 :]
             text = re.sub(r"^(is|are|was|were|has been|have been|looks|seems)\s+", "", rest)
-    return _clause(text) if len(text) <= _LONGEST_CLAUSE else ""
+    where = _where(result, explanation)
+    return _clause(text + where if len(text + where) <= _LONGEST_CLAUSE else text) if len(text) <= _LONGEST_CLAUSE else ""
+
+
+def _where(result: CompareResult, explanation: Explanation) -> str:
+    if explanation.place is None or explanation.place_share is None:
+        return ""
+    amount = "all" if explanation.place_share >= 1 else "nearly all"
+    return f", {amount} where {result.explanations[explanation.place].condition}"
 
 
 def seconds_taken(data: ReportData) -> float:

@@ -317,8 +317,10 @@ class _Printer:
         self.heading("Why, probably", "share of the differing rows that each cause explains")
         for rank, entry in enumerate(entries(data.result), 1):
             item = entry.explanation
-            rank_text = self.text(f"{rank}. {share(item.share):>9}  ", "bold" if item.share else "dim")
-            statement = self.text(crop(item.statement, 600), "" if item.share else "dim")
+            fits = item.role != "refuted"
+            rank_text = self.text(f"{rank}. {share(item.share):>9}  ", "bold" if fits else "dim")
+            where = f" {crop(entry.where, 200)}" if entry.where else ""
+            statement = self.text(f"{crop(item.statement, 600)}{where}", "" if fits else "dim")
             self.line(Text.assemble(rank_text, statement, self.text(f"  [{crop(item.cause, 60)}]", "dim")), 2, 14)
             for words, evidence in (("for", item.for_), ("against", item.against)):
                 if evidence:
@@ -326,7 +328,7 @@ class _Printer:
                     self.line(self.text(f"{words}: {'; '.join(crop(line, 120) for line in evidence[:2])}{more}", "dim"), 7)
             if entry.also:
                 self.line(self.text(f"the same rows fit also: {', '.join(crop(cause, 60) for cause in entry.also)}", "dim"), 7)
-            if not is_command(item.fix) and item.share:
+            if not is_command(item.fix) and fits:
                 self.line(self.text(f"fix ({item.fix.kind}): {crop(item.fix.text, 400)}", "dim"), 7)
 
     def _findings(self, data: ReportData) -> None:

@@ -238,7 +238,7 @@ def causes(data: ReportData) -> tuple[CauseView, ...]:
     """Return the hypotheses in rank order."""
     return tuple(
         CauseView(
-            statement=crop(item.statement, 600),
+            statement=" ".join(filter(None, (crop(item.statement, 600), crop(entry.where, 200)))),
             cause=crop(item.cause, 60),
             also=", ".join(crop(cause, 60) for cause in entry.also),
             share=share(item.share),
@@ -248,7 +248,7 @@ def causes(data: ReportData) -> tuple[CauseView, ...]:
             fix_kind=item.fix.kind.replace("_", " "),
             fix=crop(item.fix.text, 4_000),
             to_paste=is_command(item.fix),
-            refuted=item.share <= 0,
+            refuted=item.role == "refuted",
         )
         for entry in entries(data.result)
         for item in (entry.explanation,)

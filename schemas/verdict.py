@@ -15,6 +15,7 @@ __all__ = [
     "CompareResult",
     "Counts",
     "Coverage",
+    "DifferenceClass",
     "ErrorDocument",
     "Explanation",
     "Finding",
@@ -23,6 +24,7 @@ __all__ = [
     "Inputs",
     "PlanChoice",
     "Reason",
+    "Role",
     "RowClass",
     "RuleCount",
     "Severity",
@@ -32,6 +34,10 @@ __all__ = [
 Verdict = Literal["PASS", "PASS_WITH_RULES", "SAMPLED_PASS", "FAIL", "INCONCLUSIVE"]
 Severity = Literal["CRITICAL", "HIGH", "MEDIUM", "LOW", "INFO"]
 RowClass = Literal["matched", "matched_by_rule", "changed", "missing", "extra", "multiplicity"]
+DifferenceClass = Literal["changed", "missing", "extra"]
+"""Classes of rows that differ; a copy too many or too few is an extra or a missing row."""
+Role = Literal["mechanism", "place", "rest", "refuted"]
+"""Of a hypothesis: how rows came to differ, where they lie, that they have no pattern, or that it was tested in vain."""
 CellClass = str
 """`value`, `null_to_value`, `value_to_null`, `unparsable`, `within_tolerance` or `normalised:<rule>`."""
 
@@ -119,13 +125,25 @@ class Explanation(Model):
     """One hypothesis: the share of differing rows it explains, and the rows that speak for and against it.
 
     Attributes:
-        alternative_to: cause of a better hypothesis that explains all that this one does.
+        role: what kind of hypothesis it is.
+        columns: source names of the columns it is about; empty for places and for whole rows.
+        row_classes: classes of the rows it explains, entirely or in some cells; empty when it is refuted.
+        alternative_to: position, in the list of explanations, of a better hypothesis that explains all that this one does.
+        place: position of the place where nearly all the rows of this mechanism lie.
+        place_share: share of its rows that lie there; None without a place.
+        condition: what the rows of a place have in common, in words: `country is 'DE'`.
     """
 
     cause: str
     statement: str
+    role: Role
+    columns: tuple[str, ...] = ()
+    row_classes: tuple[DifferenceClass, ...]
     share: Share
-    alternative_to: str | None = None
+    alternative_to: Count | None = None
+    place: Count | None = None
+    place_share: Share | None = None
+    condition: str | None = None
     for_: tuple[str, ...] = Field(alias="for", default=())
     against: tuple[str, ...] = ()
     fix: Fix

@@ -7,17 +7,15 @@ import shlex
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from engine.causes.model import Remedy, cli_name, cli_option, column_sql, joined, quoted, with_column
 from engine.causes.sample import CITED, Sample
 from schemas.evidence_rows import ColumnMeta
-from schemas.verdict import Explanation, Fix
+from schemas.verdict import Explanation, Fix, Role
 
 __all__ = ["Hypothesis", "cell_fix", "explanation_of", "rank"]
 
 _COLUMNS_COUNTED = 4
-Role = Literal["mechanism", "place", "rest", "refuted"]
 
 
 @dataclass(frozen=True)
@@ -35,6 +33,8 @@ class Hypothesis:
         counter: sentences against it.
         contradicted: equal rows speak against it.
         role: mechanisms say how, places say where, the rest is what has no pattern.
+        condition: of a place, what its rows have in common, in words.
+        combines: it is several mechanisms in the same rows.
     """
 
     cause: str
@@ -51,6 +51,13 @@ class Hypothesis:
     role: Role = "mechanism"
     detail: str = ""
     remedies: tuple[tuple[str, Remedy], ...] = ()
+    condition: str = ""
+    combines: bool = False
+
+    @property
+    def touched(self) -> frozenset[int]:
+        """Positions of the rows it explains, entirely or in some cells."""
+        return self.rows | {row for _, row in self.cells}
 
 
 def rank(found: Sequence[Hypothesis], sample: Sample) -> list[Hypothesis]:
@@ -69,16 +76,30 @@ def rank(found: Sequence[Hypothesis], sample: Sample) -> list[Hypothesis]:
     )
 
 
-def explanation_of(hypothesis: Hypothesis, sample: Sample, alternative_to: str | None = None) -> Explanation:
-    """Return the hypothesis as it stands in the result document."""
+def explanation_of(
+    hypothesis: Hypothesis, sample: Sample, alternative_to: int | None = None, inside: tuple[int, float] | None = None
+) -> Explanation:
+    """Return the hypothesis as it stands in the result document.
+
+    Args:
+        alternative_to: position of a better one.
+        inside: position of the place where its rows lie, and the share of them that does.
+    """
     total = sample.weight(range(len(sample.rows)))
     rows = sample.weight(hypothesis.rows)
+    place, place_share = inside or (None, None)
     share = rows / total if total else 0.0
     return Explanation(
         cause=hypothesis.cause,
         statement=_statement(hypothesis, sample, rows, total),
+        role=hypothesis.role,
+        columns=hypothesis.columns,
+        row_classes=sample.classes(hypothesis.touched or _supporting(hypothesis)),
         share=min(1.0, share),
         alternative_to=alternative_to,
+        place=place,
+        place_share=place_share,
+        condition=hypothesis.condition or None,
         for_=tuple(_cite(hypothesis, sample, row) for row in _supporting(hypothesis)),
         against=(*(_cite(hypothesis, sample, row) for row in hypothesis.opposing[:CITED]), *hypothesis.counter)[: CITED + 1],
         fix=hypothesis.fix,
@@ -88,7 +109,7 @@ def explanation_of(hypothesis: Hypothesis, sample: Sample, alternative_to: str |
 def _supporting(hypothesis: Hypothesis) -> Sequence[int]:
     if hypothesis.role == "refuted":
         return ()
-    found = hypothesis.supporting or sorted(hypothesis.rows) or sorted({row for _, row in hypothesis.cells})
+    found = hypothesis.supporting or sorted(hypothesis.rows) or sorted(hypothesis.touched)
     return list(found)[:CITED]
 
 

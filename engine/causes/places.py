@@ -180,6 +180,7 @@ def _hypothesis(sample: Sample, row_class: str, rows: Sequence[int], place: _Pla
         opposing=tuple(row for row in rows if row not in inside)[:CITED],
         counter=(f"{place.equal_inside:,} equal rows of the sample lie in the same place",) if place.equal_inside else (),
         role="place",
+        condition=place.words,
     )
 
 

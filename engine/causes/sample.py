@@ -15,6 +15,7 @@ from engine.causes.numbers import as_number
 from engine.causes.rules import apply_text_rules
 from engine.causes.temporal import moment_of
 from schemas.evidence_rows import ColumnMeta, DifferenceEvidence, DifferingRow
+from schemas.verdict import DifferenceClass
 
 __all__ = ["CITED", "Mask", "Sample", "sample_of"]
 
@@ -24,6 +25,7 @@ _CONTEXT_ROWS = 2_000
 _SHOWN_CHARACTERS = 60
 _SHOWN_COLUMNS = 2
 _INVISIBLE = frozenset(("Cc", "Cf", "Zl", "Zp", "Zs", "Cs", "Co", "Cn", "Mn", "Me"))
+_CLASSES: tuple[DifferenceClass, ...] = ("changed", "missing", "extra")
 _TEXT_RULES = ("nfc", "nfkc", "trim", "ltrim", "rtrim", "casefold", "lower", "pad", "json", "empty_as_null")
 
 
@@ -61,6 +63,17 @@ class Sample:
     def of_class(self, *classes: str) -> list[int]:
         """Return the positions of rows of these classes."""
         return [position for position, row in enumerate(self.rows) if row.row_class in classes]
+
+    def classes(self, rows: Iterable[int]) -> tuple[DifferenceClass, ...]:
+        """Return which classes these rows are of; a copy is missing from or extra in the target."""
+        found = {self._class(row) for row in set(rows)}
+        return tuple(name for name in _CLASSES if name in found)
+
+    def _class(self, row: int) -> str:
+        entry = self.rows[row]
+        if entry.row_class != "multiplicity":
+            return entry.row_class
+        return "missing" if entry.target is None else "extra"
 
     def values(self, row: int) -> dict[str, Any]:
         """Return the natives of the row as the source has it, of an extra row as the target has it."""

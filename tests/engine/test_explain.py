@@ -53,6 +53,16 @@ def test_any_evidence_has_explanations_with_shares_of_the_whole(evidence):
     assert all(0 <= explanation.share <= 1 and explanation.statement and explanation.fix.text for explanation in found)
     assert not evidence.rows or len(found) >= 3 or any(e.statement.startswith("Tested and refuted") for e in found)
     assert [e.share for e in found] == sorted((e.share for e in found), reverse=True)
+    for position, one in enumerate(found):
+        better = None if one.alternative_to is None else found[one.alternative_to]
+        assert better is None or (
+            better.role == one.role and one.alternative_to != position and set(one.row_classes) <= set(better.row_classes)
+        )
+        assert one.place is None or (found[one.place].role, one.role) == ("place", "mechanism")
+        assert (one.place is None) == (one.place_share is None)
+        assert (one.condition is None) == (one.role != "place")
+        assert (not one.row_classes) == (one.role == "refuted")
+        assert set(one.columns) <= {meta.name for meta in evidence.columns}
 
 
 @settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -168,6 +168,9 @@ def failed() -> ReportData:
     explanations = (
         Explanation(
             cause="rounded",
+            role="mechanism",
+            columns=("l_tax",),
+            row_classes=("changed",),
             statement="l_tax is rounded to 1 digit in the target.",
             share=0.999625,
             **{"for": ("l_orderkey=1, l_linenumber=1: 0.04 → 0.0", "l_orderkey=7, l_linenumber=1: 0.08 → 0.1")},
@@ -176,6 +179,8 @@ def failed() -> ReportData:
         ),
         Explanation(
             cause="lost_rows",
+            role="rest",
+            row_classes=("missing",),
             statement="2 rows of 2 different orders did not arrive; no file or partition is missing as a whole.",
             share=0.000249,
             **{"for": ("l_orderkey=4,102", "l_orderkey=99,877")},
@@ -183,6 +188,8 @@ def failed() -> ReportData:
         ),
         Explanation(
             cause="duplicated_rows",
+            role="mechanism",
+            row_classes=("extra",),
             statement="1 row was loaded twice.",
             share=0.000124,
             **{"for": ("l_orderkey=31,042",)},
@@ -194,6 +201,9 @@ def failed() -> ReportData:
         ),
         Explanation(
             cause="float_widened",
+            role="refuted",
+            columns=("l_tax",),
+            row_classes=(),
             statement="l_tax went through a 32-bit float.",
             share=0.0,
             against=("0.04 would have become 0.03999999910593033",),
@@ -238,7 +248,6 @@ def failed() -> ReportData:
                     Bar("l_shipmonth=1998-02", 1),
                 ),
             ),
-            Breakdown("Differences by hypothesis", "rows", (Bar("rounded", 8_000), Bar("lost_rows", 2), Bar("duplicated_rows", 1))),
         ),
         profiles=(
             ColumnProfile("l_orderkey", "key", None, "internal", "declared key"),
@@ -281,8 +290,13 @@ def failed_many() -> ReportData:
     )
     zone = Explanation(
         cause="constant_offset",
+        role="mechanism",
+        columns=("created_at",),
+        row_classes=("changed",),
         statement="created_at is 2 h later in the target: Europe/Berlin wall clock was stored as UTC.",
         share=0.121,
+        place=3,
+        place_share=1.0,
         **{"for": ("id=5: 2024-07-01T10:00:00Z → 2024-07-01T12:00:00Z", "id=9: 2024-07-02T08:30:00Z → 2024-07-02T10:30:00Z")},
         against=("id=12,044: only 1 h, in winter",),
         fix=Fix(kind="spark", text='F.to_utc_timestamp("created_at", "Europe/Berlin")'),
@@ -290,6 +304,9 @@ def failed_many() -> ReportData:
     explanations = (
         Explanation(
             cause="trailing_blanks",
+            role="mechanism",
+            columns=("email",),
+            row_classes=("changed",),
             statement="email has trailing blanks in the target (CHAR padding).",
             share=0.5664,
             **{"for": ("id=17", "id=23")},
@@ -297,6 +314,9 @@ def failed_many() -> ReportData:
         ),
         Explanation(
             cause="nfc",
+            role="mechanism",
+            columns=("full_name",),
+            row_classes=("changed",),
             statement="full_name: é as one character in the source, as e and U+0301 in the target.",
             share=0.2207,
             **{"for": ("id=88",)},
@@ -305,7 +325,18 @@ def failed_many() -> ReportData:
         ),
         zone,
         Explanation(
+            cause="value_cluster",
+            statement="In 5,002 of 41,300 changed rows country is 'DE', against 3 of 2,000 equal rows: one part of the load is affected.",
+            role="place",
+            row_classes=("changed",),
+            share=0.121,
+            condition="country is 'DE'",
+            fix=Fix(kind="reload", text="In the target, replace the rows where country <=> 'DE' by those of the source."),
+        ),
+        Explanation(
             cause="unknown",
+            role="rest",
+            row_classes=("changed",),
             statement="No cause fits the rest.",
             share=0.03,
             fix=Fix(kind="investigate", text="Start with id=4711, the largest difference"),
@@ -386,11 +417,6 @@ def failed_many() -> ReportData:
         breakdowns=(
             Breakdown("Differences by column", "cells", tuple(Bar(c.source or "", c.changed) for c in columns if c.changed)),
             Breakdown("Differences by bucket", "rows", tuple(Bar(f"bucket {n}", 1000 + (n * 7919) % 900) for n in range(30))),
-            Breakdown(
-                "Differences by hypothesis",
-                "rows",
-                (Bar("trailing_blanks", 23_400), Bar("nfc", 9_120), Bar("constant_offset", 5_002), Bar("unknown", 1_240)),
-            ),
         ),
         profiles=(
             ColumnProfile("email", "critical", "email", "restricted", "name and 99.8 % of the values"),
@@ -500,6 +526,9 @@ def hostile() -> ReportData:
                 Explanation(
                     cause=text[:30],
                     statement=f"{names[0]} is {text}",
+                    role="mechanism",
+                    columns=names[:1],
+                    row_classes=("changed",),
                     share=0.9,
                     **{"for": (text,)},
                     against=(text,),
