@@ -13,11 +13,15 @@ from schemas.verdict import Fix
 __all__ = ["combined", "leftovers", "refuted"]
 
 _KEPT = 3
+_NOT_MORE = 0.95  # share of the rows of several causes that each explains alone: then to tell them together adds nothing
 _NOTHING = Fix(kind="investigate", text="Nothing to do for this cause: it was tested and does not fit.")
 
 
 def combined(found: Sequence[Hypothesis], sample: Sample) -> list[Hypothesis]:
-    """Return sets of causes that explain rows only together, each cell by the best cause that fits it."""
+    """Return sets of causes that explain rows only together, each cell by the best cause that fits it.
+
+    At most three, those with the most rows; of these only what explains clearly more rows than its parts do alone.
+    """
     ordered = [h for h in rank(found, sample) if h.cells]
     ordered.sort(key=lambda h: (-len(h.cells), h.contradicted, h.simplicity, h.cause, h.columns))
     alone = frozenset[int]().union(*(h.rows for h in found)) if found else frozenset[int]()
@@ -31,23 +35,34 @@ def combined(found: Sequence[Hypothesis], sample: Sample) -> list[Hypothesis]:
         if row not in alone and columns and all((column, row) in best for column in columns):
             groups[frozenset(best[(column, row)] for column in columns)].add(row)
     largest = sorted(groups.items(), key=lambda item: (-sample.weight(item[1]), sorted(item[0])))[:_KEPT]
-    return [_combination([ordered[position] for position in sorted(parts)], frozenset(rows), sample) for parts, rows in largest]
+    met = [([ordered[position] for position in sorted(parts)], frozenset(rows)) for parts, rows in largest]
+    return [_combination(parts, rows, sample) for parts, rows in met if _adds(parts, rows, sample)]
+
+
+def _adds(parts: Sequence[Hypothesis], rows: frozenset[int], sample: Sample) -> bool:
+    """Return whether these rows make clearly more of what the parts explain alone."""
+    alone = sample.weight(frozenset[int]().union(*(part.rows for part in parts)))
+    return alone < _NOT_MORE * (alone + sample.weight(rows))
 
 
 def _combination(parts: Sequence[Hypothesis], rows: frozenset[int], sample: Sample) -> Hypothesis:
-    columns = tuple(sorted({column for part in parts for column in part.columns}))
-    own = set(columns)
-    names = joined([f"{part.cause} in {joined(part.columns)}" for part in parts])
+    cells = frozenset((column, row) for row in rows for column in sample.differing[row])
+    columns = tuple(sorted({column for column, _ in cells}))
+    names: dict[str, list[str]] = {}
+    for part in parts:
+        names.setdefault(part.cause, []).extend(sorted({column for column, _ in part.cells & cells}))
+    each = [f"{cause} in {joined(tuple(dict.fromkeys(where)))}" for cause, where in names.items()]
+    told = joined(each) if len(each) > 1 else f"each is {parts[0].cause}"
     return Hypothesis(
         "combined",
-        f"In {joined(columns)} several causes meet in the same rows: {names}",
+        f"In {joined(columns)} several causes meet in the same rows: {told}",
         rows,
         50,
         _together(parts),
-        cells=frozenset((column, row) for row in rows for column in sample.differing[row] if column in own),
+        cells=cells,
         columns=columns,
         contradicted=any(part.contradicted for part in parts),
-        counter=tuple(sorted({text for part in parts for text in part.counter}))[:CITED],
+        combines=True,
     )
 
 

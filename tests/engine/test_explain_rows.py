@@ -245,8 +245,50 @@ def test_two_causes_in_the_same_rows_are_told_together_and_their_fixes_joined():
         f"--rule {part.strip()}" for part in found[0].fix.text.split("--rule") if part
     }
     alone = next(explanation for explanation in found if explanation.cause == "trim_trailing")
-    assert alone.share == 0
+    assert (alone.share, alone.alternative_to) == (0, None)
     assert "300 of 300 differing cells of name" in alone.statement
+
+
+def late(row):
+    return row["at"] + DAY // 24
+
+
+def padded(row):
+    return row["name"] + " "
+
+
+@pytest.mark.parametrize(("every", "told"), [(50, False), (10, True)])
+def test_causes_are_told_together_only_where_that_explains_clearly_more_rows(every, told):
+    target = changed(changed(orders(), lambda row: row["id"] % 2 == 0, name=padded), lambda row: row["id"] % every == 0, at=late)
+
+    found = explain(compared(ORDERS, orders(), target))
+
+    assert ("combined" in causes(found)) is told
+    assert {"trim_trailing", "constant_time_offset"} <= {one.cause for one in found if one.alternative_to is None}
+
+
+def test_causes_told_together_repeat_nothing_of_their_parts_but_the_fixes():
+    target = changed(orders(), lambda row: row["id"] % 2 == 0, name=padded, at=late)
+
+    together, *found = explain(compared(ORDERS, orders(), target))
+
+    assert together.cause == "combined"
+    assert together.columns == ("at", "name")
+    parts = [one for one in found if one.cause in ("trim_trailing", "constant_time_offset")]
+    assert len(parts) == 2
+    assert all(one.statement.split(".")[0] not in together.statement for one in parts)
+    assert not {text for one in parts for text in one.against} & set(together.against)
+
+
+def test_two_causes_of_one_name_in_the_same_rows_are_named_once():
+    columns = (column("id", "integer", key=True), column("a", "text"), column("b", "text"))
+    source = [{"id": n, "a": f"{(n + 7) ** 40}", "b": f"{(n + 9) ** 40}"} for n in range(60)]
+    cut = {row["id"]: (9, 12) if row["id"] % 2 else (12, 9) for row in source}
+    target = [{**row, "a": row["a"][: cut[row["id"]][0]], "b": row["b"][: cut[row["id"]][1]]} for row in source]
+
+    first, *_ = explain(compared(columns, source, target))
+
+    assert first.statement.startswith("In a and b several causes meet in the same rows: each is truncation. ")
 
 
 def test_the_same_cause_in_two_columns_is_one_hypothesis():
@@ -287,6 +329,136 @@ def test_summer_rows_alone_show_a_zone_whose_winter_is_utc():
     first, *_ = explain(compared(columns, source, target))
 
     assert (first.cause, first.fix.text) == ("zone_shift", "--rule target.at=utc_from:Europe/London")
+
+
+def test_a_cause_tells_the_one_place_where_its_rows_lie():
+    day = days(2024, 1, 4)
+    target = changed(orders(), lambda row: row["day"] == day, at=late)
+
+    found = explain(compared(ORDERS, orders(), target))
+
+    offset = next(one for one in found if one.cause == "constant_time_offset")
+    assert (offset.role, offset.share, offset.place_share) == ("mechanism", 1, 1)
+    place = found[offset.place]
+    assert (place.cause, place.role, place.columns, place.row_classes) == ("bad_partition", "place", (), ("changed",))
+    assert place.condition == "day is 2024-01-04"
+    assert place.condition in place.statement
+
+
+@pytest.mark.parametrize(
+    ("others", "share"),
+    [
+        pytest.param(0, 1.0, id="all"),
+        pytest.param(2, 0.96, id="nearly all"),
+        pytest.param(20, None, id="too many elsewhere"),
+    ],
+)
+def test_the_place_of_a_cause_holds_nearly_all_its_rows(others, share):
+    rows = orders(1_000)
+    day = days(2024, 1, 4)
+    inside = [row["id"] for row in rows if row["day"] == day][:48]
+    outside = [row["id"] for row in rows if row["day"] != day][:others]
+    target = changed(rows, lambda row: row["id"] in {*inside, *outside}, at=late)
+
+    found = {one.cause: one for one in explain(compared(ORDERS, rows, target))}
+
+    assert "bad_partition" in found
+    assert found["constant_time_offset"].place_share == share
+
+
+def test_a_cause_in_a_part_of_a_place_is_told_with_it_and_one_beyond_it_is_not():
+    day = days(2024, 1, 4)
+    target = changed(orders(), lambda row: row["day"] == day, city=lambda row: f"nowhere {row['id'] ** 3 % 1009}")
+    target = changed(target, lambda row: row["day"] == day and row["id"] % 2 == 0, at=late)
+    target = changed(target, lambda row: row["id"] % 60 == 0, name=padded)
+
+    found = {one.cause: one for one in explain(compared(ORDERS, orders(), target))}
+
+    assert found["constant_time_offset"].place_share == 1
+    assert found["trim_trailing"].place is None
+
+
+def test_of_two_places_that_hold_a_cause_the_narrower_is_told():
+    day = days(2024, 1, 4)
+    source = changed(orders(), lambda row: row["day"] == day and row["id"] % 4 > 0, city=lambda row: "Kyiv")
+    target = changed(
+        source, lambda row: row["day"] == day and row["city"] != "Kyiv", amount=lambda row: row["amount"] + row["id"] ** 3 % 1009
+    )
+    target = changed(target, lambda row: row["city"] == "Kyiv", name=padded)
+
+    found = explain(compared(ORDERS, source, target))
+
+    assert next(one.condition for one in found if one.role == "place") == "day is 2024-01-04"
+    padding = next(one for one in found if one.cause == "trim_trailing")
+    assert found[padding.place].condition == "city is 'Kyiv'"
+
+
+def test_three_rows_in_one_place_may_be_chance():
+    day = days(2024, 1, 4)
+    inside = [row["id"] for row in orders() if row["day"] == day]
+    target = changed(orders(), lambda row: row["id"] in inside, city=lambda row: f"nowhere {row['id'] ** 3 % 1009}")
+    target = changed(target, lambda row: row["id"] in inside[:3], name=padded)
+
+    found = {one.cause: one for one in explain(compared(ORDERS, orders(), target))}
+
+    assert "bad_partition" in found
+    assert found["trim_trailing"].place is None
+
+
+def test_explanations_say_of_which_rows_and_columns_they_are():
+    source = orders()
+    target = changed(source[:-6], lambda row: row["id"] < 20, name=padded)
+    target += [{**source[0], "id": 9_000 + number} for number in range(2)] + [target[100]]
+
+    found = {one.cause: one for one in explain(compared(ORDERS, source, target))}
+
+    assert (found["trim_trailing"].role, found["trim_trailing"].columns, found["trim_trailing"].row_classes) == (
+        "mechanism",
+        ("name",),
+        ("changed",),
+    )
+    assert (found["surplus_rows"].role, found["surplus_rows"].columns, found["surplus_rows"].row_classes) == ("rest", (), ("extra",))
+    assert (found["duplicated_rows"].role, found["duplicated_rows"].row_classes) == ("mechanism", ("extra",))
+    assert {one.row_classes for one in found.values() if one.role in ("place", "rest") and "missing" in one.statement} == {("missing",)}
+
+
+def test_keys_in_another_form_are_of_missing_and_extra_rows_even_when_the_rest_differs():
+    columns = (column("id", "text", key=True), column("n", "integer"))
+    source = [{"id": f"k{n}", "n": n} for n in range(40)]
+
+    first = next(
+        one for one in explain(compared(columns, source, [{"id": f"K{n}", "n": -n - 1} for n in range(40)])) if one.cause == "key_case"
+    )
+
+    assert (first.share, first.columns, first.row_classes) == (0, ("id",), ("missing", "extra"))
+
+
+def test_alternatives_stand_behind_and_point_to_the_better_one():
+    target = changed(orders(), lambda row: row["id"] % 2 == 0, name=padded)
+    target = changed(target, lambda row: row["id"] % 3 == 0, at=late)
+
+    found = explain(compared(ORDERS, orders(), target))
+
+    better = {one.cause: found[one.alternative_to].cause for one in found if one.alternative_to is not None}
+    assert (better["trim_both"], better["zone_shift"]) == ("trim_trailing", "constant_time_offset")
+    first = next(position for position, one in enumerate(found) if one.alternative_to is not None)
+    assert all(one.alternative_to is not None for one in found[first:])
+    assert all(one.alternative_to is None or one.alternative_to < first for one in found)
+
+
+def test_an_alternative_whose_better_one_was_cut_off_points_to_none(monkeypatch):
+    monkeypatch.setattr("engine.explain._MOST", 2)
+    monkeypatch.setattr("engine.explain._better", the_next)
+    day = days(2024, 1, 4)
+
+    found = explain(compared(ORDERS, orders(), changed(orders(), lambda row: row["day"] == day, at=late)))
+
+    assert [(one.cause, one.alternative_to) for one in found[:2]] == [("bad_partition", None), ("constant_time_offset", None)]
+
+
+def the_next(hypothesis, place, ordered):
+    """Return the next one as the better one, which is then behind the limit; none for places."""
+    return None if hypothesis.role == "place" else ordered[(place + 1) % len(ordered)]
 
 
 def test_a_sample_says_so_with_its_uncertainty():
