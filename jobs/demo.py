@@ -25,6 +25,7 @@ from jobs.options import Once
 from jobs.output import write_whole
 from jobs.progress import Phases, shown_progress
 from jobs.session import build_session
+from reports.causes import entries
 from reports.summary import headline
 from schemas.errors import ConfigError, EngineError, MissingExtraError
 
@@ -170,10 +171,10 @@ def _tell(place: Path, report: Path, orders: Comparison, good: Comparison, bad: 
     say(f"   {headline(bad.data).partition(';')[0].rstrip('.')}.")
     say()
     say("   Why, probably (share of the differing rows):")
-    for explanation in bad.explain():
-        if explanation.alternative_to is not None or not explanation.share:
-            continue
-        say(f"   {explanation.share:>7.2%}  {explanation.statement.partition(' Explains ')[0]}")
+    for entry in entries(bad.result):
+        if entry.explanation.share:
+            said = entry.explanation.statement.partition(" Explains ")[0]
+            say(f"   {entry.explanation.share:>7.2%}  {said} {entry.where}".rstrip())
     say()
     say(f"The report, one HTML file for any browser:  {report}")
     say()
