@@ -106,8 +106,8 @@ class ReadForm(str, Enum):
     * `printed`: the text of the type's output function, where the cast to text differs: `char(n)` loses its blanks and
       `inet` gains `/32` by `x::text`.
     * `integer`: `x::text::bigint`, for `oid`, `xid`, `cid`, which have no signed form.
-    * `decimal_from_text`: `x::text`, parsed as `decimal(p,s)`. A text with more than `s` digits after the point or `p - s` before
-      it must fail: Spark's cast alone would round the first silently. `NaN` and `Infinity` do not parse.
+    * `decimal_from_text`: `x::text`, parsed as `decimal(p,s)`. A value that this type does not hold exactly must fail (1.50 fits
+      s = 1, 1.55 does not): Spark's cast alone would round it silently. `NaN` and `Infinity` do not parse.
     * `decimal_of_money`: `x::numeric::text`, parsed as above; the session's `lc_monetary` must be the one of the discovery.
     * `days`: days since 1970-01-01 as `int`; then `date_from_unix_date`. PostgreSQL counts in the proleptic Gregorian calendar, as
       Spark does; BC and far years are exact. Infinity fails: "cannot subtract infinite dates".
