@@ -13,6 +13,7 @@ from connectors.options import check_names, choice
 from connectors.postgres_address import PostgresAddress
 from connectors.postgres_errors import translate_postgres_error
 from connectors.postgres_password import Password, find_password
+from schemas.coercion import READ_SETTINGS
 from schemas.errors import ConfigError, ConnectorError, MissingExtraError
 
 if TYPE_CHECKING:
@@ -33,11 +34,7 @@ _UNITS_MS = {"ms": 1, "s": 1000, "min": 60_000, "h": 3_600_000}
 SESSION_SETTINGS: Mapping[str, str] = {
     "default_transaction_read_only": "on",
     "row_security": "off",
-    "TimeZone": "UTC",
-    "DateStyle": "ISO, YMD",
-    "IntervalStyle": "postgres",
-    "bytea_output": "hex",
-    "extra_float_digits": "3",
+    **READ_SETTINGS,
     "idle_in_transaction_session_timeout": "0",
     "idle_session_timeout": "0",
 }

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
+from connectors.postgres_address import TableName
+from engine.portable_sql import quote_identifier
 from schemas.errors import ConnectorError, EngineError, InputError, MissingTableError, ParityError, TransientConnectorError
 
 __all__ = ["HiddenRowsError", "OffSnapshotError", "postgres_condition", "translate_postgres_error", "translate_reader_error"]
@@ -58,12 +61,16 @@ def postgres_condition(exc: BaseException) -> str | None:
     return next((state for pattern, state in _REFUSALS if re.search(pattern, text)), None)
 
 
-def translate_postgres_error(exc: BaseException, where: str, note: str | None = None) -> ParityError:
+def translate_postgres_error(
+    exc: BaseException, where: str, note: str | None = None, *, table: TableName | None = None, role: str | None = None
+) -> ParityError:
     """Return what to raise instead of an error of psycopg: what, where, what to do; no values of rows.
 
     Args:
         where: the database or table that was asked.
         note: what else may be the reason, such as a password file that was left aside.
+        table: that was asked for; None: as the server names it.
+        role: that asked.
 
     Returns:
         TransientConnectorError where starting over may help; HiddenRowsError for row security; MissingTableError (2) for
@@ -74,7 +81,8 @@ def translate_postgres_error(exc: BaseException, where: str, note: str | None = 
     state = postgres_condition(exc)
     primary = str(getattr(getattr(exc, "diag", None), "message_primary", None) or str(exc).strip().split("\n")[0])
     said = _SAID.search(primary)
-    return _translated(state, said.group(1) if said else primary, str(exc), where, note)
+    told = said.group(1) if said else primary
+    return _translated(_Told(state, told, str(exc), where, note, table.sql if table else _named(told) or where, _role_sql(role)))
 
 
 def translate_reader_error(exc: BaseException, where: str) -> ParityError | None:
@@ -90,10 +98,25 @@ def translate_reader_error(exc: BaseException, where: str) -> ParityError | None
     if "org.postgresql" not in text and OFF_SNAPSHOT not in text:
         return None
     line = _SERVER_LINE.search(text)
-    return _translated(postgres_condition(exc), line.group(1) if line else "", text, where, None)
+    told = line.group(1) if line else ""
+    return _translated(_Told(postgres_condition(exc), told, text, where, None, _named(told) or where, _role_sql(None)))
 
 
-def _translated(state: str | None, primary: str, text: str, where: str, note: str | None) -> ParityError:
+@dataclass(frozen=True)
+class _Told:
+    """What is known of an error; `table` and `role` as they stand in a statement that mends it."""
+
+    state: str | None
+    primary: str
+    text: str
+    where: str
+    note: str | None
+    table: str
+    role: str
+
+
+def _translated(told: _Told) -> ParityError:
+    state, primary, text, where = told.state, told.primary, told.text, told.where
     if OFF_SNAPSHOT in text:
         return OffSnapshotError(
             f"{where}: a reader was not on the exported snapshot, so the query ended itself.",
@@ -101,18 +124,17 @@ def _translated(state: str | None, primary: str, text: str, where: str, note: st
             hint="Something between Spark and the server changes sessions: connect past the pooler.",
         )
     if "row-level security" in primary or "row-level security" in text:
-        table = _named(primary) or where
         return HiddenRowsError(
-            f"{where}: row-level security on {table} would hide rows from this role, so the server refused the query.",
-            object=table,
-            hint=f"Let an administrator run ALTER ROLE <role> BYPASSRLS, or read {table} as a role its policies do not apply to.",
+            f"{where}: row-level security on {told.table} would hide rows from this role, so the server refused the query.",
+            object=told.table,
+            hint=f"Let an administrator run ALTER ROLE {told.role} BYPASSRLS; or read as a role that its policies do not apply to.",
         )
     if "snapshot" in primary and (state in ("22023", "55000", "42704") or "snapshot" in primary.lower().split()[-2:]):
         return TransientConnectorError(
             f"{where}: the exported snapshot is gone: the connection that held it has ended.", object=where, hint=_STARTING_OVER
         )
     if state in _ACCESS:
-        why = f" {note}." if note else ""
+        why = f" {told.note}." if told.note else ""
         return ConnectorError(
             f"{where}: the server refused the role: {primary}.{why}",
             object=where,
@@ -131,19 +153,21 @@ def _translated(state: str | None, primary: str, text: str, where: str, note: st
             object=where,
             hint=f"Is it up? {_STARTING_OVER}",
         )
-    return _of_the_query(state, primary, where)
+    return _of_the_query(told)
 
 
-def _of_the_query(state: str | None, primary: str, where: str) -> ParityError:
+def _of_the_query(told: _Told) -> ParityError:
+    state, primary, where, table = told.state, told.primary, told.where, told.table
     named = f" ({state})" if state else ""
-    table = _named(primary) or where
     if state == "3D000":
         return InputError(f"{where}: there is no such database.", object=where, hint="Check its spelling; letters are taken as written.")
     if state in ("42P01", "3F000"):
         return MissingTableError(f"{where}: {primary}.", object=table, hint="Check its spelling; letters are taken as written.")
     if state == "42501":
         return ConnectorError(
-            f"{where}: {primary}.", object=table, hint=f"Grant what is missing: GRANT SELECT ON {table} TO <role>; and USAGE on its schema."
+            f"{where}: {primary}.",
+            object=table,
+            hint=f"Let its owner run GRANT SELECT ON {table} TO {told.role}; and GRANT USAGE ON SCHEMA for its schema.",
         )
     if state == "57014":
         timed = "statement timeout" in primary
@@ -164,10 +188,14 @@ def _of_the_query(state: str | None, primary: str, where: str) -> ParityError:
         return ConnectorError(
             f"{where}: a column holds infinity, which the type it is read as cannot hold.", object=where, hint="Read that column as text."
         )
-    told = f": {primary}" if state is None or state.startswith(("42", "0A")) else ""  # other classes quote values of rows
+    more = f": {primary}" if state is None or state.startswith(("42", "0A")) else ""  # other classes quote values of rows
     return ConnectorError(
-        f"{where}: the server could not answer a query{named}{told}.", object=where, hint="The server's log has the details."
+        f"{where}: the server could not answer a query{named}{more}.", object=where, hint="The server's log has the details."
     )
+
+
+def _role_sql(role: str | None) -> str:
+    return quote_identifier("postgres", role) if role else "<role>"
 
 
 def _named(primary: str) -> str | None:

@@ -18,6 +18,7 @@ from connectors.postgres_errors import OFF_SNAPSHOT, translate_postgres_error, t
 from connectors.postgres_proof import ServerProof, prove_read_only
 from connectors.spark_errors import SPARK_FAILURES, translate_spark_error
 from engine.portable_sql import quote_identifier
+from schemas.coercion import READ_SETTINGS
 from schemas.errors import MissingTableError, TransientConnectorError, nearest
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ __all__ = ["ExportedSnapshot", "exported_snapshot", "pinned_source", "with_fresh
 Answer = TypeVar("Answer")
 
 _BEGIN = "BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"
+_EXPORT = "SELECT pg_catalog.pg_export_snapshot(), pg_catalog.pg_current_snapshot()::text, pg_catalog.current_setting('lc_monetary')"
 _LOCKABLE = ("r", "p", "v")
 _FOREIGN = "f"
 _TRANSACTION_TIMEOUT_SINCE = 170000
@@ -37,12 +39,9 @@ _READERS_HAVE = {
     "transaction_isolation": "repeatable read",
     "transaction_read_only": "on",
     "row_security": "off",
-    "TimeZone": "UTC",
-    "DateStyle": "ISO, YMD",
-    "IntervalStyle": "postgres",
-    "extra_float_digits": "3",
+    **READ_SETTINGS,
 }
-_READERS_SET = ("row_security", "TimeZone", "DateStyle", "IntervalStyle", "extra_float_digits")
+_MONEY = "lc_monetary"  # of which the text and the digits of money depend
 
 _KINDS = """
 SELECT space.nspname::text, class.relname::text, class.relkind::text, class.oid::bigint, has_table_privilege(class.oid, 'SELECT')
@@ -75,11 +74,11 @@ class ExportedSnapshot:
         connection: of the transaction; for queries of the same view.
     """
 
-    def __init__(self, connection: psycopg.Connection[Any], identifier: str, visible: str, server: ServerProof) -> None:
+    def __init__(self, connection: psycopg.Connection[Any], exported: Sequence[Any], server: ServerProof) -> None:
         self.connection = connection
-        self.identifier = identifier
-        self.visible = visible
+        self.identifier, self.visible = str(exported[0]), str(exported[1])
         self.server = server
+        self._settings = {"row_security": "off", **READ_SETTINGS, _MONEY: str(exported[2])}
 
     def __repr__(self) -> str:
         return f"ExportedSnapshot({self.identifier}, {self.visible})"
@@ -98,7 +97,7 @@ class ExportedSnapshot:
         statements = [
             "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY",
             f"SET TRANSACTION SNAPSHOT {_literal(self.identifier)}",
-            *(f"SET LOCAL {name} = {_literal(_READERS_HAVE[name]) if name != 'DateStyle' else 'ISO, YMD'}" for name in _READERS_SET),
+            *(f"SET LOCAL {name} = {_literal(value)}" for name, value in self._settings.items()),
             *([f"SET LOCAL search_path = {quote_identifier('postgres', search_path)}"] if search_path else []),
         ]
         return "; ".join(statements)
@@ -110,7 +109,8 @@ class ExportedSnapshot:
         """
         now = "pg_catalog.pg_current_snapshot()::text"
         asked = " AND ".join(
-            f"pg_catalog.current_setting({_literal(name)}) = {_literal(value)}" for name, value in sorted(_READERS_HAVE.items())
+            f"pg_catalog.current_setting({_literal(name)}) = {_literal(value)}"
+            for name, value in sorted({**_READERS_HAVE, **self._settings}.items())
         )
         return (
             f"(SELECT CASE WHEN {now} = {_literal(self.visible)} AND {asked} THEN true"
@@ -191,12 +191,11 @@ def exported_snapshot(connection: psycopg.Connection[Any], tables: Sequence[Tabl
         _set_transaction_limits(connection)
         for table, (kind, _, selectable) in kinds.items():
             if kind in _LOCKABLE and selectable:
-                connection.execute(f"LOCK TABLE {table.sql} IN ACCESS SHARE MODE".encode())
-        row = connection.execute("SELECT pg_catalog.pg_export_snapshot(), pg_catalog.pg_current_snapshot()::text").fetchone()
-        identifier, visible = (str(row[0]), str(row[1])) if row else ("", "")
+                _execute(connection, f"LOCK TABLE {table.sql} IN ACCESS SHARE MODE", table)
+        exported = connection.execute(_EXPORT).fetchone()
         for table, (kind, _, _) in kinds.items():
             if kind != _FOREIGN:  # a remote server is not asked for what costs a connection there
-                connection.execute(f"SELECT FROM {table.sql} LIMIT 0".encode())
+                _execute(connection, f"SELECT FROM {table.sql} LIMIT 0", table)
         rewritten = connection.execute(_REWRITTEN, [[oid for _, oid, _ in kinds.values()]]).fetchall()
     except psycopg.Error as exc:
         _roll_back(connection)
@@ -210,7 +209,7 @@ def exported_snapshot(connection: psycopg.Connection[Any], tables: Sequence[Tabl
             raise TransientConnectorError(
                 f"{names}: rewritten or emptied while the snapshot was taken.", object=names, hint="Run again when that is done."
             )
-        yield ExportedSnapshot(connection, identifier, visible, prove_read_only(connection, tables))
+        yield ExportedSnapshot(connection, exported or (), prove_read_only(connection, tables))
     finally:
         _roll_back(connection)
 
@@ -260,6 +259,16 @@ def _translated(work: Callable[[ExportedSnapshot], Answer], snapshot: ExportedSn
         return work(snapshot)
     except SPARK_FAILURES as exc:
         raise translate_reader_error(exc, where) or translate_spark_error(exc, where) from None
+
+
+def _execute(connection: psycopg.Connection[Any], statement: str, table: TableName) -> None:
+    import psycopg
+
+    try:
+        connection.execute(statement.encode())
+    except psycopg.Error as exc:
+        where = f"table {table} of database {connection.info.dbname}"
+        raise translate_postgres_error(exc, where, table=table, role=connection.info.user) from None
 
 
 def _kinds(connection: psycopg.Connection[Any], tables: Sequence[TableName]) -> dict[TableName, tuple[str, int, bool]]:

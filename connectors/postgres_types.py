@@ -39,6 +39,7 @@ _DECLARED = """
 SELECT type::bigint AS type, modifier, pg_catalog.format_type(type, modifier) AS declared
 FROM unnest(%s::oid[], %s::int[]) AS asked(type, modifier)
 """
+_MONEY = "SELECT pg_catalog.scale(1::money::numeric) AS scale"
 _KINDS = {"b": "base", "c": "composite", "d": "domain", "e": "enum", "p": "pseudo", "r": "range", "m": "multirange"}
 _HEADER = 4  # of types whose length counts the word that holds it
 _WITH_FRACTION = ("time", "timetz", "timestamp", "timestamptz")
@@ -53,6 +54,7 @@ class _Book:
     labels: Mapping[int, tuple[str, ...]]
     fields: Mapping[int, Sequence[Mapping[str, Any]]]
     declared: Mapping[tuple[int, int], str]
+    money_scale: int | None
 
     def native(self, oid: int, modifier: int, dimensions: int) -> NativeType:
         """Return the type with everything it consists of."""
@@ -76,9 +78,14 @@ class _Book:
                 if kind == "composite"
                 else (),
                 "extension": row["extension"],
-                **(_modifiers(row["name"], modifier) if row["schema"] == "pg_catalog" and kind == "base" else {}),
+                **(self._modifiers(row["name"], modifier) if row["schema"] == "pg_catalog" and kind == "base" else {}),
             }
         )
+
+    def _modifiers(self, name: str, modifier: int) -> dict[str, int]:
+        if name == "money" and self.money_scale is not None:
+            return {"scale": self.money_scale}
+        return _modifiers(name, modifier)
 
 
 def native_types(connection: psycopg.Connection[Any], keys: Collection[TypeKey]) -> dict[TypeKey, NativeType]:
@@ -97,8 +104,9 @@ def native_types(connection: psycopg.Connection[Any], keys: Collection[TypeKey])
         fields = _fields(cursor, types, [key[0] for key in keys])
         pairs = sorted(_pairs(types, fields, keys))
         asked = cursor.execute(_DECLARED, [[oid for oid, _ in pairs], [modifier for _, modifier in pairs]]).fetchall()
+        money = cursor.execute(_MONEY).fetchall() if any(types[oid]["name"] == "money" for oid, _ in pairs) else []
     declared = {(row["type"], row["modifier"]): row["declared"] for row in asked}
-    book = _Book(types, labels, fields, declared)
+    book = _Book(types, labels, fields, declared, money[0]["scale"] if money else None)
     return {key: book.native(*key) for key in keys}
 
 
