@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, PlainSerializer, StringConstraints, WithJsonSchema, model_validator
+from pydantic import ConfigDict, Field, PlainSerializer, StringConstraints, WithJsonSchema, model_validator
 
 from schemas.canonical_json import canonical_bytes
 from schemas.coercion import Coercion, LossPolicy, NativeType, RuleId, SpecialValue
@@ -104,6 +104,12 @@ class Citation(Model):
     pointer: Annotated[str, StringConstraints(pattern=r"^(/([^~/]|~[01])*)*$")]
 
 
+_CITED_UNLESS_PROVEN: dict[str, Any] = {
+    "if": {"properties": {"origin": {"not": {"enum": list(_PROVEN)}}}},
+    "then": {"properties": {"citations": {"minItems": 1}}},
+}
+
+
 class Item(Model):
     """One thing that a result says, and how it is known.
 
@@ -111,6 +117,8 @@ class Item(Model):
         origin: see Origin.
         citations: artefacts behind it; always given when it is not proven.
     """
+
+    model_config = ConfigDict(json_schema_extra=_CITED_UNLESS_PROVEN)
 
     origin: Origin
     citations: tuple[Citation, ...] = ()

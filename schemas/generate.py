@@ -8,9 +8,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+from schemas.agent_output import StepOutput
+from schemas.coercion import Rulebook, TypeRules
 from schemas.contract import Contract
+from schemas.evidence import EvidencePack
 from schemas.model import Model
+from schemas.plan import MigrationPlan, SignedPlan
 from schemas.policy import Policy
+from schemas.state import StateMachine
 from schemas.verdict import EXIT_CODES, CompareResult, Counts, ErrorDocument
 
 __all__ = ["SCHEMAS", "drifted", "main", "rendered"]
@@ -21,10 +26,17 @@ _BEYOND_EXACT = {"type": "string", "pattern": "^[1-9][0-9]{15,}$"}
 """Counts above 2**53 are written as text, since JSON readers may hold numbers as doubles."""
 
 SCHEMAS: dict[str, tuple[type[Model], Literal["validation", "serialization"]]] = {
+    "agent_output": (StepOutput, "serialization"),
     "compare_result": (CompareResult, "serialization"),
     "contract": (Contract, "validation"),
     "error": (ErrorDocument, "serialization"),
+    "evidence_pack": (EvidencePack, "serialization"),
+    "plan": (MigrationPlan, "validation"),
     "policy": (Policy, "validation"),
+    "signed_plan": (SignedPlan, "validation"),
+    "state_machine": (StateMachine, "validation"),
+    "type_coercion_rulebook": (Rulebook, "validation"),
+    "type_rules": (TypeRules, "validation"),
 }
 """File stem to model. What Parity writes has every field (serialization); what people write may leave out defaults (validation)."""
 
@@ -35,6 +47,8 @@ def rendered(name: str) -> str:
     schema = _untitled(model.model_json_schema(by_alias=True, mode=mode))
     if model is CompareResult:
         schema = _with_verdict_rules(schema)
+    if model is SignedPlan:
+        schema = _with_payload(schema)
     document = {"$schema": _DIALECT, "$id": f"urn:parity:schema:{name}:v1", "title": name, **schema}
     return json.dumps(document, indent=2, ensure_ascii=False, sort_keys=True) + "\n"
 
@@ -62,6 +76,15 @@ def _with_verdict_rules(schema: dict[str, Any]) -> dict[str, Any]:
     properties = {**schema["properties"], "counts": counts}
     properties["reasons"] = {**properties["reasons"], "minItems": 1}
     return {**schema, "properties": properties, "allOf": [*exits, equal]}
+
+
+def _with_payload(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of the envelope with that of the plan inside: what the payload holds once it is decoded."""
+    plan = _untitled(MigrationPlan.model_json_schema(by_alias=True, mode="validation"))
+    inside = {"contentEncoding": "base64", "contentMediaType": "application/json", "contentSchema": {"$ref": "#/$defs/MigrationPlan"}}
+    parts = {**plan.pop("$defs"), **schema["$defs"], "MigrationPlan": plan}
+    properties = {**schema["properties"], "payload": {**schema["properties"]["payload"], **inside}}
+    return {**schema, "$defs": parts, "properties": properties}
 
 
 def _or_text(rule: dict[str, Any]) -> dict[str, Any]:

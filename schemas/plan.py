@@ -311,14 +311,17 @@ def _written_forms(document: dict[Any, Any]) -> dict[Any, Any]:
 def _table_form(table: Any) -> Any:
     if not isinstance(table, dict):
         return table
-    found = {**table, **{field: [table[field]] for field in ("partition_by", "sort_by", "questions") if isinstance(table.get(field), str)}}
+    found = _as_lists(table, ("partition_by", "sort_by", "questions"))
     if isinstance(contract := table.get("contract"), dict):
-        lists = {name: [contract[name]] for name in ("keys", "columns", "exclude", "accept_loss") if isinstance(contract.get(name), str)}
-        rules = contract.get("rules")
-        if isinstance(rules, dict):
-            lists["rules"] = {name: [rule] if isinstance(rule, str) else rule for name, rule in rules.items()}  # type: ignore[assignment]
-        found["contract"] = {**contract, **lists}
+        found["contract"] = _as_lists(contract, ("keys", "columns", "exclude", "accept_loss"))
+        if isinstance(rules := contract.get("rules"), dict):
+            found["contract"]["rules"] = _as_lists(rules, rules)
     return found
+
+
+def _as_lists(fields: Mapping[Any, Any], names: Iterable[Any]) -> dict[Any, Any]:
+    """Return the fields, those of these names as lists where they are one text."""
+    return {**fields, **{name: [fields[name]] for name in names if isinstance(fields.get(name), str)}}
 
 
 def _named(error: ValidationError, document: Mapping[str, Any], where: str) -> ConfigError:
