@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, PlainSerializer, StringConstraints, WithJsonSchema, model_validator
 
 from schemas.canonical_json import canonical_bytes
-from schemas.coercion import Coercion, LossPolicy, NativeType, RuleId, SpecialValue
+from schemas.coercion import Coercion, NativeType, RuleId, SpecialValue
 from schemas.contract import Contract, Criticality
 from schemas.model import Model
 from schemas.verdict import Reason, Role, Severity, Verdict
@@ -411,7 +411,7 @@ class ColumnMapping(Item):
 
     Attributes:
         target: name in the target.
-        coercion: rule and types; refused columns stand in `unmapped` too.
+        coercion: rule, types and loss; refused columns stand in `unmapped` instead.
         normalisers: rules of the contract.
         matched_by: how the two names were found to belong together.
     """
@@ -419,12 +419,17 @@ class ColumnMapping(Item):
     source: Text
     target: Text
     coercion: Coercion
-    loss: LossPolicy
     normalisers: tuple[Text, ...] = ()
     tolerance: str | None = None
     criticality: Criticality
     matched_by: Literal["exact name", "declared", "normalised name"] = "exact name"
     nullable: bool = True
+
+    @model_validator(mode="after")
+    def _is_readable(self) -> ColumnMapping:
+        if self.coercion.refused:
+            raise ValueError(f"{self.source}: a refused column is unmapped")
+        return self
 
 
 class UnmappedColumn(Item):

@@ -1,5 +1,6 @@
 """The committed JSON Schemas are what the models say, and tell good documents from bad ones."""
 
+import base64
 import importlib
 import json
 from pathlib import Path
@@ -8,17 +9,27 @@ import jsonschema
 import pytest
 
 from schemas import generate
+from schemas.agent_output import RESULT_OF_STEP
 
 SCHEMAS = Path(generate.__file__).parent
 ROOT = SCHEMAS.parent
 EXAMPLES = SCHEMAS / "examples"
-VALID = [*sorted(EXAMPLES.glob("*.json")), ROOT / "policy" / "policy.json"]
+SHIPPED = [
+    ROOT / "policy" / "policy.json",
+    ROOT / "policy" / "type_coercion_rulebook.json",
+    SCHEMAS / "state_machine.json",
+    *sorted((ROOT / "policy" / "type_rules").glob("*.json")),
+]
+VALID = [*sorted(EXAMPLES.glob("*.json")), *SHIPPED]
 INVALID = sorted((EXAMPLES / "invalid").glob("*.json"))
 MODULES = sorted(path.stem for path in SCHEMAS.glob("*.py") if path.stem != "__init__")
 
 
+WRITTEN = ("agent_output", "compare_result", "error", "evidence_pack")
+
+
 def schema_name(path: Path) -> str:
-    return path.name.partition(".")[0]
+    return "type_rules" if path.parent.name == "type_rules" else path.name.partition(".")[0]
 
 
 def validator(path: Path) -> jsonschema.Draft202012Validator:
@@ -61,7 +72,7 @@ def test_bad_examples_are_refused(path):
     assert not validator(path).is_valid(document(path))
 
 
-@pytest.mark.parametrize("path", [path for path in VALID if schema_name(path) in ("compare_result", "error")], ids=lambda path: path.name)
+@pytest.mark.parametrize("path", [path for path in VALID if schema_name(path) in WRITTEN], ids=lambda path: path.name)
 def test_what_is_written_is_what_was_read(path):
     model, _ = generate.SCHEMAS[schema_name(path)]
 
@@ -79,6 +90,29 @@ def test_examples_obey_the_conservation_equations(path):
 
 def test_every_field_of_the_contract_is_shown_in_the_full_example():
     assert set(document(EXAMPLES / "contract.full.json")) == set(generate.SCHEMAS["contract"][0].model_fields)
+
+
+def test_every_field_of_the_plan_is_shown_in_the_full_example():
+    model = generate.SCHEMAS["plan"][0]
+
+    assert set(document(EXAMPLES / "plan.full.json")) == {field.alias or name for name, field in model.model_fields.items()}
+
+
+def test_there_is_an_example_of_the_output_of_every_step():
+    steps = {document(path)["step"] for path in EXAMPLES.glob("agent_output.*.json") if document(path)["result"] is not None}
+
+    assert steps == set(RESULT_OF_STEP)
+
+
+def test_the_schema_of_a_signed_plan_tells_what_its_payload_holds():
+    schema = json.loads(generate.rendered("signed_plan"))
+    plan = json.loads(generate.rendered("plan"))
+
+    assert schema["properties"]["payload"]["contentSchema"] == {"$ref": "#/$defs/MigrationPlan"}
+    assert schema["$defs"]["MigrationPlan"]["properties"] == plan["properties"]
+    payload = base64.b64decode(document(EXAMPLES / "signed_plan.one_signature.json")["payload"])
+    inside = {**schema["$defs"]["MigrationPlan"], "$defs": schema["$defs"]}
+    assert jsonschema.Draft202012Validator(inside).is_valid(json.loads(payload))
 
 
 def test_check_names_drift_and_a_run_without_it_repairs_it(tmp_path, capsys):
