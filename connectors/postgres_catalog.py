@@ -53,6 +53,9 @@ SELECT class.oid::bigint AS oid, space.nspname::text AS schema, class.relname::t
        class.relpersistence::text AS persistence, method.amname::text AS method, pg_get_userbyid(class.relowner)::text AS owner,
        class.relispartition AS is_partition, pg_get_expr(class.relpartbound, class.oid) AS bound,
        pg_get_partkeydef(class.oid) AS partition_key,
+       ARRAY(SELECT attribute.attname::text FROM unnest(parts.partattrs::int2[]) WITH ORDINALITY AS key(number, place)
+             LEFT JOIN pg_attribute AS attribute ON attribute.attrelid = class.oid AND attribute.attnum = key.number
+             ORDER BY key.place) AS partition_columns,
        CASE WHEN class.relkind IN ('v', 'm') THEN pg_get_viewdef(class.oid) END AS definition, class.relispopulated AS populated,
        server.srvname::text AS server, CASE WHEN class.reltuples >= 0 THEN class.reltuples::bigint END AS rows,
        CASE WHEN class.relkind IN ('r', 'm') THEN pg_relation_size(class.oid) / current_setting('block_size')::bigint ELSE 0 END AS pages,
@@ -64,6 +67,7 @@ SELECT class.oid::bigint AS oid, space.nspname::text AS schema, class.relname::t
 FROM pg_class AS class
 JOIN pg_namespace AS space ON space.oid = class.relnamespace
 LEFT JOIN pg_am AS method ON method.oid = class.relam
+LEFT JOIN pg_partitioned_table AS parts ON parts.partrelid = class.oid
 LEFT JOIN pg_foreign_table AS remote ON remote.ftrelid = class.oid
 LEFT JOIN pg_foreign_server AS server ON server.oid = remote.ftserver
 WHERE class.relkind IN ('r', 'p', 'v', 'm', 'f') AND space.nspname = ANY(%s::text[])
@@ -294,6 +298,7 @@ class _Query:
                 is_partition=row["is_partition"],
                 bound=row["bound"],
                 partition_key=row["partition_key"],
+                partition_columns=tuple(row["partition_columns"]) if all(row["partition_columns"]) else (),
                 children=tuple(sorted(children[row["oid"]])),
                 definition=row["definition"],
                 populated=row["populated"],

@@ -131,6 +131,7 @@ class CatalogTable:
         parents: of inheritance, in order; of a partition, the one table it is part of.
         bound: of a partition, as the server prints it: `FOR VALUES FROM (…) TO (…)`.
         partition_key: of a partitioned table: `RANGE (day)`.
+        partition_columns: of that key, in order; empty where an expression is in it.
         children: partitions or inheriting tables, directly below.
         definition: SQL of a view or materialized view.
         populated: False for a materialized view that was never refreshed.
@@ -156,6 +157,7 @@ class CatalogTable:
     is_partition: bool = False
     bound: str | None = None
     partition_key: str | None = None
+    partition_columns: tuple[str, ...] = ()
     children: tuple[TableName, ...] = ()
     definition: str | None = None
     populated: bool = True

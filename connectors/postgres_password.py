@@ -100,10 +100,10 @@ def read_password_file(path: Path, host: str, port: int, database: str, user: st
         if line.startswith("#"):
             continue
         fields = list(_fields(line))
-        if len(fields) < 5 or not fields[4][1]:
+        if len(fields) < 5:
             continue
         if all(raw == _WILDCARD or value == want for (raw, value), want in zip(fields, wanted, strict=False)):
-            return PasswordFile(Password(fields[4][1], path.name))
+            return PasswordFile(Password(fields[4][1], path.name) if fields[4][1] else None)
     return PasswordFile()
 
 

@@ -12,6 +12,8 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import types as T
 
+from tests.connectors.postgres_stage import PostgresStage, running_stage
+
 Rows = list[tuple[str | None, ...]]
 _serial = itertools.count()
 
@@ -44,6 +46,12 @@ def _quote(value: str | None) -> str:
 def write_json(path: Path, names: list[str], rows: Rows) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("".join(json.dumps(dict(zip(names, row, strict=True)), ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+
+
+@pytest.fixture(scope="session")
+def postgres_stage() -> Iterator[PostgresStage]:
+    with running_stage() as stage:
+        yield stage
 
 
 @pytest.fixture(scope="session")
