@@ -325,8 +325,9 @@ def _as_lists(fields: Mapping[Any, Any], names: Iterable[Any]) -> dict[Any, Any]
 
 
 def _named(error: ValidationError, document: Mapping[str, Any], where: str) -> ConfigError:
-    """Return the first fault in words of the plan: table and column by name, not by number."""
-    first = error.errors(include_input=True, include_url=False)[0]
+    """Return the first fault in words of the plan: table and column by name, not by number; a misspelt field before the one it hides."""
+    faults = error.errors(include_url=False)
+    first = next((fault for fault in faults if fault["type"] == "extra_forbidden"), faults[0])
     place, owner = _place(first["loc"], document)
     said = str(first["msg"]).removeprefix("Value error, ")
     hint = None

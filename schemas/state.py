@@ -111,6 +111,8 @@ class StateMachine(Model):
         known = [guard.name for guard in self.guards]
         _same("guards", known, {name for transition in self.transitions for name in transition.guards})
         _same("events", [transition.event for transition in self.transitions], set(get_args(Event)))
+        if [way.event for way in self.transitions if not way.from_states] != ["create"]:
+            raise ValueError("create, and nothing else, begins without a state")
         reached = _closure(("CREATED",), ((source, way.to) for way in self.transitions for source in way.from_states))
         if unreached := set(get_args(State)) - reached:
             raise ValueError(f"states that cannot be reached: {', '.join(sorted(unreached))}")
@@ -119,8 +121,6 @@ class StateMachine(Model):
             raise ValueError(f"states without a way to the end: {', '.join(sorted(stuck))}")
         if left := {source for way in self.transitions for source in way.from_states} & set(FINAL_STATES):
             raise ValueError(f"final states that are left: {', '.join(sorted(left))}")
-        if [way.event for way in self.transitions if not way.from_states] != ["create"]:
-            raise ValueError("create, and nothing else, begins without a state")
         return self
 
     def transition(self, state: State, event: Event) -> Transition | None:
