@@ -271,7 +271,7 @@ class TypeRule(Model):
     """What becomes of a type.
 
     Templates may use `{precision} {scale} {length}` of the type, `{digits} {decimals}` of the profile, `{element}` (arrays, ranges),
-    `{base}` (domains) and `{fields}` (composites).
+    `{base}` (domains) and `{fields}` (composites). A domain is read and stored as its base type is, whatever its rule says.
 
     Attributes:
         rule_id: `PG-03`, with a letter for a part of a rule of the specification.

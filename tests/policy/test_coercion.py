@@ -20,6 +20,28 @@ DATE, TIMESTAMP, TIMESTAMPTZ, TEXT = base("date"), base("timestamp"), base("time
 R = ReadForm
 STRUCT_OF_RANGE = "struct<lower:{0},upper:{0},lower_inclusive:boolean,upper_inclusive:boolean,empty:boolean>"
 
+REG = ("class", "collation", "config", "dictionary", "namespace", "oper", "operator", "proc", "procedure", "role", "type")
+POINTS_IN_TIME = (
+    ("PG-10", DATE, "date", R.DAYS),
+    ("PG-11", TIMESTAMP, "timestamp_ntz", R.MICROS),
+    ("PG-12", TIMESTAMPTZ, "timestamp", R.MICROS),
+)
+INFINITIES = ("positive_infinity", "negative_infinity")
+FAR = ("bc", "before_1582", "year_above_9999")
+MACHINERY = (
+    "gtsvector", "pg_node_tree", "pg_ndistinct", "pg_dependencies", "pg_mcv_list", "pg_brin_bloom_summary", "pg_brin_minmax_multi_summary",
+)  # fmt: skip
+AS_TEXT = {
+    "PG-17i": {
+        "ltree": ("ltree", "lquery", "ltxtquery"),
+        "cube": ("cube",),
+        "seg": ("seg",),
+        "intarray": ("query_int",),
+        "isn": ("ean13", "isbn", "isbn13", "ismn", "ismn13", "issn", "issn13", "upc"),
+    },
+    "PG-17j": {"vector": ("vector", "halfvec", "sparsevec")},
+}
+
 # rule, type, profile, Spark type, read form, loss
 CASES = [
     ("PG-01", base("int2", "smallint"), None, "smallint", R.AS_IS, "exact"),
@@ -53,6 +75,7 @@ CASES = [
     ("PG-03c", numeric(), profile(3, 1, positive_infinity=1), "string", R.TEXT, "text"),
     ("PG-03c", numeric(), sampled(3, 1, negative_infinity=1), "string", R.TEXT, "text"),
     ("PG-03c", numeric(39, 0), profile(3, 0, nan=1), "string", R.TEXT, "text"),
+    ("PG-03c", numeric(3, 5), profile(5, 5, nan=1), "string", R.TEXT, "text"),
     ("PG-04", base("float4", "real"), None, "float", R.AS_IS, "exact"),
     ("PG-04", base("float4", "real"), profile(nan=1), "float", R.AS_IS, "exact"),
     ("PG-04a", base("float8", "double precision"), None, "double", R.AS_IS, "exact"),
@@ -115,6 +138,13 @@ CASES = [
     ("PG-17i", of_extension("cube", "cube"), None, "string", R.TEXT, "text"),
     ("PG-17i", of_extension("isbn13", "isn"), None, "string", R.TEXT, "text"),
     ("PG-17j", of_extension("vector", "vector", "vector(3)"), None, "string", R.TEXT, "text"),
+    *((f"{rule}a", of, profile(**{kind: 1}), spark, read, "text") for rule, of, spark, read in POINTS_IN_TIME for kind in FAR),
+    *(
+        (rule, of_extension(name, extension), None, "string", R.TEXT, "text")
+        for rule, extensions in AS_TEXT.items()
+        for extension, names in extensions.items()
+        for name in names
+    ),
     ("PG-18", domain(numeric(12, 2)), None, "decimal(12,2)", R.AS_IS, "exact"),
     ("PG-18", domain(domain(DATE, "day"), "birthday"), profile(bc=1), "date", R.DAYS, "text"),
     ("PG-18", domain(array(TEXT)), None, "array<string>", R.JSON_ARRAY, "exact"),
@@ -124,13 +154,20 @@ CASES = [
 REFUSALS = [
     ("PG-02a", numeric(12, 2), profile(8, 2, nan=1), "NaN", "PG-03c"),
     ("PG-02a", numeric(38, 38), sampled(8, 2, nan=1), "NaN", "PG-03c"),
-    ("PG-06f", base("regclass"), None, "points to an object", "PG-06e"),
+    ("PG-02a", numeric(1, 0), profile(1, 0, nan=1), "NaN", "PG-03c"),
+    *(("PG-06f", base(f"reg{kind}"), None, "points to an object", "PG-06e") for kind in REG),
+    *((f"{rule}b", of, profile(**{kind: 1}), "infinity", f"{rule}c") for rule, of, _, _ in POINTS_IN_TIME for kind in INFINITIES),
+    *((f"{rule}b", of, profile(bc=1, positive_infinity=1), "infinity", f"{rule}c") for rule, of, _, _ in POINTS_IN_TIME),
     ("PG-10b", DATE, profile(positive_infinity=1), "infinity", "PG-10c"),
     ("PG-10b", DATE, sampled(negative_infinity=1, bc=1), "infinity", "PG-10c"),
     ("PG-11b", TIMESTAMP, profile(negative_infinity=1), "infinity", "PG-11c"),
     ("PG-12b", TIMESTAMPTZ, profile(positive_infinity=2), "infinity", "PG-12c"),
     ("PG-13b", base("time"), profile(hour_24=1), "24:00:00", "PG-13c"),
     ("PG-16a", array(base("int2"), name="int2vector"), None, "first index is 0", "xclude"),
+    ("PG-16a", array(base("oid"), name="oidvector"), None, "first index is 0", "xclude"),
+    ("PG-16a", array(array(base("int2"), name="int2vector"), name="_int2vector"), None, "first index is 0", "xclude"),
+    ("PG-16a", array(array(base("oid"), name="oidvector"), name="_oidvector"), None, "first index is 0", "xclude"),
+    ("PG-16a", base("int2vector"), None, "first index is 0", "xclude"),
     ("PG-16a", base("oidvector"), None, "first index is 0", "xclude"),
     ("PG-16b", array(TEXT), profile(array_dimensions=1), "dimensions", "PG-16f"),
     ("PG-16b", array(TEXT), profile(array_bounds=1), "first index", "PG-16f"),
@@ -145,7 +182,8 @@ REFUSALS = [
     ("PG-17g", of_extension("geometry", "postgis"), None, "SRID", "PG-17h"),
     ("PG-17g", of_extension("geometry", "postgis", "geometry(Point,0)"), None, "SRID", "PG-17h"),
     ("PG-17g", of_extension("geometry", "postgis", "geometry(Point)"), None, "SRID", "PG-17h"),
-    ("PG-17k", base("pg_node_tree"), None, "own machinery", "xclude"),
+    ("PG-17g", of_extension("geography", "postgis", "geography(Point,0)"), None, "SRID", "PG-17h"),
+    *(("PG-17k", base(name), None, "own machinery", "xclude") for name in MACHINERY),
     ("PG-17l", base("anyelement", kind="pseudo"), None, "no type of stored values", "xclude"),
     ("PG-18", domain(None), None, "catalog does not tell", "xclude"),
     ("PG-18", domain(DATE), profile(positive_infinity=1), "its base type is refused", "PG-10c"),
@@ -162,7 +200,7 @@ DECLARED = [
     ("PG-03b", numeric(), profile(12, 3), "string", R.TEXT),
     ("PG-03c", numeric(12, 2), profile(8, 2, nan=1), "string", R.TEXT),
     ("PG-03a", numeric(), sampled(12, 3), "decimal(38,3)", R.DECIMAL_FROM_TEXT),
-    ("PG-06e", base("regclass"), None, "string", R.TEXT),
+    *(("PG-06e", base(f"reg{kind}"), None, "string", R.TEXT) for kind in REG),
     ("PG-10", DATE, profile(positive_infinity=1), "date", R.DAYS),
     ("PG-10c", DATE, profile(positive_infinity=1), "string", R.TEXT),
     ("PG-10c", domain(DATE), profile(positive_infinity=1), "string", R.TEXT),
@@ -173,6 +211,7 @@ DECLARED = [
     ("PG-16f", array(DATE), profile(positive_infinity=1), "string", R.TEXT),
     ("PG-16f", domain(array(TEXT)), None, "string", R.TEXT),
     ("PG-17h", of_extension("geometry", "postgis"), None, "binary", R.HEX_TEXT),
+    ("PG-17h", of_extension("geography", "postgis", "geography(Point,0)"), None, "binary", R.HEX_TEXT),
 ]
 
 
@@ -207,6 +246,7 @@ def test_a_person_may_choose_another_rule_that_is_for_the_type(rule_id, native, 
     found = declared_rule(rule_id, native, seen, RULES, column="c")
 
     assert (found.rule_id, found.spark, found.read, found.native) == (rule_id, spark, read, native.declared)
+    assert found.loss == ("exact" if rule_id in ("PG-10", "PG-16") else "text")
 
 
 def test_every_rule_is_tried_above():
@@ -235,6 +275,23 @@ def test_inside_arrays_structs_and_ranges_nothing_is_read_in_the_drivers_own_typ
             assert all(part.coercion.read is not ReadForm.AS_IS for part in rule_for(case[1], case[2], RULES).parts), shown(case)
     inner = rule_for(array(domain(composite(("data", base("bytea")), ("n", numeric(12, 2))))), None, RULES).part("element")
     assert [part.coercion.read for part in inner.part("base").parts] == [ReadForm.HEX, ReadForm.DECIMAL_FROM_TEXT]
+
+
+@pytest.mark.parametrize(
+    ("native", "read"),
+    [
+        *((base(name), R.TEXT) for name in ("int2", "int4", "int8", "float4", "float8", "bool", "text", "varchar")),
+        (numeric(12, 2), R.DECIMAL_FROM_TEXT),
+        (base("bytea"), R.HEX),
+        (domain(base("bytea")), R.HEX),
+        (DATE, R.DAYS),
+        (base("bpchar"), R.PRINTED),
+        (composite(("a", TEXT)), R.JSON_ROW),
+    ],
+    ids=str,
+)
+def test_each_type_has_a_form_for_the_inside_of_an_array(native, read):
+    assert rule_for(array(native), None, RULES).part("element").read is read
 
 
 def test_the_base_of_a_domain_outside_of_arrays_is_read_as_itself():
