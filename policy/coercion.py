@@ -91,7 +91,7 @@ def declared_rule(
 ) -> Coercion:
     """Return what becomes of a type by the rule that a person named; the type must fit it, the values need not.
 
-    A rule for the base type may be named for a domain.
+    A rule for the base type may be named for a domain, whose part `base` it then is.
 
     Raises:
         ConfigError: there is no such rule, it is for other types, it only refuses, or it needs what the profile does not show.
@@ -102,8 +102,9 @@ def declared_rule(
     if rule is None:
         close = nearest(rule_id, [rule.rule_id for rule in rules.rules])
         raise ConfigError(f"{where}there is no rule {rule_id}.", object=named, hint=f"Did you mean {', '.join(close)}?" if close else None)
-    bare = native
+    bare, domains = native, []
     while not _is_for(rule, bare) and bare.kind == "domain" and bare.base is not None:
+        domains.append(bare.declared)
         bare = bare.base
     if rule.loss == "refuse" or not _is_for(rule, bare):
         fitting = [other.rule_id for other in rules.rules if other.loss != "refuse" and _is_for(other, bare)]
@@ -115,7 +116,9 @@ def declared_rule(
         hint = "Let the profiling read all rows of the column first."
         raise ConfigError(f"{where}rule {rule_id} takes its digits from the profile, which shows none.", object=named, hint=hint)
     found = _coerced(rule, bare, facts)
-    return found.model_copy(update={"native": native.declared})
+    for declared in reversed(domains):
+        found = found.model_copy(update={"native": declared, "parts": (CoercionPart(name="base", coercion=found),)})
+    return found
 
 
 @dataclass(frozen=True)

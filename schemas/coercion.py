@@ -401,9 +401,9 @@ class Coercion(Model):
         raise KeyError(name)
 
     def rule_ids(self) -> tuple[str, ...]:
-        """Return every rule that decided, outermost first."""
+        """Return every rule that decided, each once, outermost first."""
         own = (self.rule_id,) if self.rule_id else ()
-        return (*own, *(rule_id for part in self.parts for rule_id in part.coercion.rule_ids()))
+        return tuple(dict.fromkeys((*own, *(rule_id for part in self.parts for rule_id in part.coercion.rule_ids()))))
 
 
 class CoercionPart(Model):

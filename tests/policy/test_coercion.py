@@ -249,6 +249,16 @@ def test_a_person_may_choose_another_rule_that_is_for_the_type(rule_id, native, 
     assert found.loss == ("exact" if rule_id in ("PG-10", "PG-16") else "text")
 
 
+def test_a_rule_named_for_a_domain_is_that_of_its_base():
+    found = declared_rule("PG-10c", domain(domain(DATE, "day"), "birthday"), None, RULES)
+
+    assert (found.native, found.part("base").native, found.part("base").part("base").native) == ("birthday", "day", "date")
+    assert {part.read for part in (found, found.part("base"), found.part("base").part("base"))} == {R.TEXT}
+    assert found.rule_ids() == ("PG-10c",)
+    kept = declared_rule("PG-18", domain(DATE), None, RULES)
+    assert kept.rule_ids() == ("PG-18", "PG-10")
+
+
 def test_every_rule_is_tried_above():
     tried = {case[0] for case in (*CASES, *REFUSALS, *DECLARED)} - {None}
 
