@@ -7,8 +7,8 @@ import itertools
 import multiprocessing
 import os
 import unicodedata
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from connectors.objects import (
 )
 from schemas.errors import ConfigError
 from tests.standins.moto_s3 import S3Server, running_s3
+from tests.standins.object_stores import BUCKET, Place, in_bucket, in_folder
 
 _SHA_OF_ABC = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"  # FIPS 180-2, appendix B.1
 _KEYS = [
@@ -40,19 +41,9 @@ _KEYS = [
 ]
 
 
-@dataclass(frozen=True)
-class Place:
-    """A store, its address, and how to do damage behind its back."""
-
-    store: ObjectStore
-    uri: str
-    overwrite: Callable[[str, bytes], None]
-    held: Callable[[], list[str]]
-
-
 @pytest.fixture(scope="module")
 def s3() -> Iterator[S3Server]:
-    with running_s3(buckets=["lake"]) as server, pytest.MonkeyPatch.context() as patch:
+    with running_s3(buckets=[BUCKET]) as server, pytest.MonkeyPatch.context() as patch:
         for name, value in server.environment().items():
             patch.setenv(name, value)
         yield server
@@ -60,32 +51,7 @@ def s3() -> Iterator[S3Server]:
 
 @pytest.fixture(params=["local", "s3"])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
-    if request.param == "local":
-        root = tmp_path / "store"
-        return Place(
-            open_store(f"file:{root}"),
-            f"file:{root}",
-            lambda key, content: _write(root / key, content),
-            lambda: [str(path.relative_to(root)) for path in root.rglob("*") if path.is_file() and path.suffix != ".lock"],
-        )
-    client = request.getfixturevalue("s3").client()
-    prefix = f"t{abs(hash(str(tmp_path))):x}"
-
-    def held() -> list[str]:
-        pages = client.get_paginator("list_objects_v2").paginate(Bucket="lake", Prefix=f"{prefix}/")
-        return [one["Key"][len(prefix) + 1 :] for page in pages for one in page.get("Contents", ())]
-
-    return Place(
-        open_store(f"s3://lake/{prefix}"),
-        f"s3://lake/{prefix}",
-        lambda key, content: client.put_object(Bucket="lake", Key=f"{prefix}/{key}", Body=content),
-        held,
-    )
-
-
-def _write(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content)
+    return in_folder(tmp_path / "store") if request.param == "local" else in_bucket(request.getfixturevalue("s3"))
 
 
 def _all(store: ObjectStore, folder: str = "") -> dict[str, bytes]:
@@ -256,7 +222,8 @@ def test_a_write_that_fails_leaves_nothing(place: Place) -> None:
     assert place.held() == []
 
 
-def _race(uri: str, number: int, start: Any, told: Any, replacing: bool) -> None:
+def _race(uri: str, environment: dict[str, str], number: int, start: Any, told: Any, replacing: bool) -> None:
+    os.environ.update(environment)  # that of the fork server is older
     store = open_store(uri)
     start.wait()
     try:
@@ -274,7 +241,7 @@ def test_of_eight_writers_at_once_one_wins(place: Place, replacing: bool) -> Non
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["connectors.objects_local", "connectors.objects_s3"])
     start, told = context.Barrier(8), context.Queue()
-    writers = [context.Process(target=_race, args=(place.uri, number, start, told, replacing)) for number in range(8)]
+    writers = [context.Process(target=_race, args=(place.uri, dict(os.environ), number, start, told, replacing)) for number in range(8)]
     for writer in writers:
         writer.start()
     answers = [told.get(timeout=60) for _ in writers]
