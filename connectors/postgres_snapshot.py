@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from connectors.postgres_address import TableName
 from connectors.postgres_connection import PostgresLogin, connect
-from connectors.postgres_errors import OFF_SNAPSHOT, translate_postgres_error, translate_reader_error
+from connectors.postgres_errors import OFF_SNAPSHOT, translate_postgres_error
 from connectors.postgres_proof import ServerProof, prove_read_only
 from connectors.spark_errors import SPARK_FAILURES, translate_spark_error
 from engine.portable_sql import quote_identifier
@@ -258,7 +258,7 @@ def _translated(work: Callable[[ExportedSnapshot], Answer], snapshot: ExportedSn
     try:
         return work(snapshot)
     except SPARK_FAILURES as exc:
-        raise translate_reader_error(exc, where) or translate_spark_error(exc, where) from None
+        raise translate_spark_error(exc, where) from None
 
 
 def _execute(connection: psycopg.Connection[Any], statement: str, table: TableName) -> None:
