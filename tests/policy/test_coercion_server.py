@@ -276,6 +276,8 @@ def test_a_declared_text_keeps_what_the_type_could_not(server):
         ("timestamptz", base("timestamptz"), "0044-03-15 12:00:00+00 BC", "PG-12c"),
         ("time", base("time"), "24:00:00", "PG-13c"),
         ("text[]", array(TEXT), "[0:1]={a,b}", "PG-16f"),
+        ("bytea[]", array(BYTEA), '{"\\\\x00ff"}', "PG-16f"),
+        ("interval[]", array(base("interval")), '{"1 mon -2 days"}', "PG-16f"),
         ("numeric(12,2)", numeric(12, 2), "NaN", "PG-03c"),
     ):
         coercion = declared_rule(rule_id, native, profile(), RULES)
