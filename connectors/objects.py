@@ -18,6 +18,7 @@ import hashlib
 import io
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from tempfile import TemporaryFile
@@ -208,12 +209,8 @@ def open_store(uri: str, options: Mapping[str, str] | None = None) -> ObjectStor
     found = _S3.fullmatch(uri)
     if found:
         check_names(given, ("endpoint", "region", "path_style"), uri)
-        try:
+        with _extra_for(uri):
             from connectors.objects_s3 import open_s3
-        except ModuleNotFoundError as error:
-            if (error.name or "").partition(".")[0] not in ("boto3", "botocore"):
-                raise
-            raise MissingExtraError("aws", "boto3", f"Reading and writing {uri}") from None
         return open_s3(found.group(1), found.group(2).strip("/"), given)
     path = local_path(uri)
     if path is None:
@@ -238,9 +235,19 @@ def spark_settings(uri: str, options: Mapping[str, str] | None = None) -> dict[s
     found = _S3.fullmatch(uri)
     if not found:
         return {}
-    from connectors.objects_s3 import s3a_settings
-
+    with _extra_for(uri):
+        from connectors.objects_s3 import s3a_settings
     return s3a_settings(found.group(1), options or {})
+
+
+@contextmanager
+def _extra_for(uri: str) -> Iterator[None]:
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in ("boto3", "botocore"):
+            raise
+        raise MissingExtraError("aws", "boto3", f"Reading and writing {uri}") from None
 
 
 def key_parts(key: str) -> tuple[str, ...]:

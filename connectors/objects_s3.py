@@ -85,7 +85,7 @@ def open_s3(bucket: str, prefix: str, options: Mapping[str, str]) -> S3ObjectSto
     config = Config(
         connect_timeout=10,
         read_timeout=60,
-        retries={"mode": "standard", "max_attempts": ATTEMPTS},
+        retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
         max_pool_connections=4 * _AT_ONCE,
         s3={"addressing_style": style},
     )

@@ -51,7 +51,7 @@ from connectors.publishing_places import (
     version_names,
 )
 from schemas.canonical_json import canonical_bytes
-from schemas.errors import ConfigError, StateError, UnreadableDataError
+from schemas.errors import ConfigError, ConnectorError, StateError, UnreadableDataError
 
 __all__ = [
     "ExpectedFile",
@@ -138,6 +138,7 @@ def begin(store: ObjectStore, table: str, run: str, *, resume: bool = False) -> 
 
     Raises:
         ConfigError: the run has no valid name.
+        ConnectorError: the service ignores the conditions of a write, on which all of this rests.
         PublishConflictError: another run has published the table since an earlier attempt of this one began.
     """
     if not _RUN.fullmatch(run):
@@ -146,8 +147,10 @@ def begin(store: ObjectStore, table: str, run: str, *, resume: bool = False) -> 
     now = current.manifest_sha256 if current else None
     staging = Staging(store, table, run, now, "open")
     mark = f"{staging.folder}/begun.json"
+    begun = canonical_bytes({"_type": "parity.staging.v1", "base": now, "run": run, "table": table})
     try:
-        store.write_new(mark, canonical_bytes({"_type": "parity.staging.v1", "base": now, "run": run, "table": table}))
+        store.write_new(mark, begun)
+        _require_conditions(store, mark, begun)
     except ObjectExistsError:
         staging = Staging(store, table, run, _base(store, mark), "open")
     if current and current.manifest.run == run:
@@ -213,6 +216,22 @@ def publish(
             raise _conflict(staging, winner) from None
     store.delete_folder(staging.folder)
     return told(store, folder, manifest)
+
+
+def _require_conditions(store: ObjectStore, key: str, content: bytes) -> None:
+    """Try two writes that must be refused; what they would write is what is there."""
+    try:
+        store.replace(key, content, "0" * 32)
+    except ObjectChangedError:
+        try:
+            store.write_new(key, content)
+        except ObjectExistsError:
+            return
+    raise ConnectorError(
+        f"{store.uri()}: this service overwrites objects even when told not to, so no table can be published safely.",
+        object=store.uri(),
+        hint="It must know If-None-Match and If-Match on PUT, as AWS does: use a newer version of it, or another one.",
+    )
 
 
 def _base(store: ObjectStore, mark: str) -> str | None:

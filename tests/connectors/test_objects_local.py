@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 from collections.abc import Callable
@@ -12,7 +13,7 @@ import pytest
 
 from connectors.objects import MissingObjectError, ObjectChangedError, ObjectExistsError
 from connectors.objects_local import LocalObjectStore
-from schemas.errors import ConfigError, ConnectorError
+from schemas.errors import ConfigError, ConnectorError, ParityError
 
 
 @pytest.fixture
@@ -51,6 +52,19 @@ def test_no_link_leads_out_of_the_folder(store: LocalObjectStore, outside: Path,
     Path(store.folder, "file").symlink_to(outside / "secret")
     with pytest.raises(ConnectorError, match="symbolic link"):
         _ASKED[asked](store)
+    assert [(path.name, path.read_bytes()) for path in outside.iterdir()] == [("secret", b"mine")]
+
+
+@pytest.mark.parametrize("asked", [name for name in _ASKED if name not in ("list", "find")])
+def test_a_link_that_is_made_after_the_look_is_not_followed_either(
+    store: LocalObjectStore, outside: Path, monkeypatch: pytest.MonkeyPatch, asked: str
+) -> None:
+    Path(store.folder).mkdir()
+    Path(store.folder, "link").symlink_to(outside)
+    Path(store.folder, "file").symlink_to(outside / "secret")
+    monkeypatch.setattr(LocalObjectStore, "_refuse_link", lambda *_: None)
+    with contextlib.suppress(ParityError):
+        assert b"mine" not in [_ASKED[asked](store)]
     assert [(path.name, path.read_bytes()) for path in outside.iterdir()] == [("secret", b"mine")]
 
 
