@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 _ROOT = Path(__file__).parent.parent
-_PACKAGES = ("schemas", "engine", "engine.rules", "engine.causes", "policy", "connectors", "reports", "jobs")
+_PACKAGES = ("schemas", "engine", "engine.rules", "engine.causes", "policy", "connectors", "archetypes", "reports", "jobs")
 
 
 def _run(*command: str, cwd: Path = _ROOT, path: Path = _ROOT) -> subprocess.CompletedProcess[str]:
@@ -118,7 +118,7 @@ def test_data_files_travel_in_the_zip_and_are_read_from_it(tmp_path: Path) -> No
     names = set(zipfile.ZipFile(archive).namelist())
     expected = {
         path.relative_to(_ROOT).as_posix()
-        for folder in ("schemas", "policy", "reports", "conf")
+        for folder in ("schemas", "policy", "archetypes", "reports", "conf")
         for path in (_ROOT / folder).rglob("*")
         if path.is_file() and path.suffix in {".json", ".html", ".txt", ".conf"}
     }
