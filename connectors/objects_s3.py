@@ -101,7 +101,12 @@ def open_s3(bucket: str, prefix: str, options: Mapping[str, str]) -> S3ObjectSto
 def s3a_settings(bucket: str, options: Mapping[str, str]) -> dict[str, str]:
     """Return how Spark's S3A reaches the same bucket as `open_s3`; no credentials, which it takes from the AWS chain too."""
     client = open_s3(bucket, "", options).client
-    own = {"aws.credentials.provider": "software.amazon.awssdk.auth.credentials.DefaultCredentialsProvider"}
+    own = {
+        "aws.credentials.provider": "software.amazon.awssdk.auth.credentials.DefaultCredentialsProvider",
+        "attempts.maximum": str(ATTEMPTS),
+        "retry.limit": str(ATTEMPTS),  # Hadoop's own, on top of the SDK's: by default minutes for a host that is not there
+        "connection.establish.timeout": "10s",
+    }
     endpoint = client.meta.endpoint_url
     if not endpoint.removesuffix(".cn").endswith(".amazonaws.com"):
         own |= {"endpoint": endpoint, "connection.ssl.enabled": str(endpoint.startswith("https:")).lower()}

@@ -149,7 +149,7 @@ def compare(source: str, target: str, **options: Any) -> int:
     wanted = False if options["quiet"] and options["progress"] is None else options["progress"]
     with shown_progress(wanted) as phases:
         phases("starting Spark")
-        spark = _session(options["master"], options["remote"], conf)
+        spark = _session(options["master"], options["remote"], conf, (source, target))
         phases.watch(spark)
         outcome = run(source, target, **request, diffs=options["diffs"], spark=spark, show_values=options["show_values"], progress=phases)
     _write(outcome, outputs)
@@ -258,13 +258,13 @@ def quieten() -> None:
         warnings.simplefilter("ignore")
 
 
-def _session(master: str | None, remote: str | None, conf: dict[str, str]) -> SparkSession:
+def _session(master: str | None, remote: str | None, conf: dict[str, str], locations: tuple[str, ...] = ()) -> SparkSession:
     from jobs.session import build_session
 
     if remote:  # nothing is started here, and the server may let us wait
         return build_session("parity", master=master, remote=remote, conf=conf)
     with held_interrupts():
-        return build_session("parity", master=master, remote=remote, conf=conf)
+        return build_session("parity", master=master, remote=remote, conf=conf, locations=locations)
 
 
 @main.command()

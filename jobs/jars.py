@@ -1,7 +1,7 @@
 """A lock file of Maven coordinates to jar files, through the Ivy that ships inside pyspark.
 
 Nothing but Java and pyspark is needed. Jars are kept; when all are there, no network and no Java is touched.
-`python -m jobs.jars` fetches what is missing.
+`python -m jobs.jars` fetches what is missing of the jars of every session, `python -m jobs.jars s3` those that only S3 needs.
 """
 
 from __future__ import annotations
@@ -19,7 +19,21 @@ from tempfile import TemporaryDirectory
 
 from schemas.errors import ConfigError, ConnectorError, ParityError
 
-__all__ = ["Jar", "configuration", "fetch_jars", "jar_folder", "java_launcher", "locked_jars", "main", "missing_jars", "present_jars"]
+__all__ = [
+    "JAR_SETS",
+    "Jar",
+    "configuration",
+    "fetch_jars",
+    "jar_folder",
+    "java_launcher",
+    "locked_jars",
+    "main",
+    "missing_jars",
+    "present_jars",
+]
+
+JAR_SETS = ("s3",)
+"""Jars that only some sessions need, each set with a lock file of its own: `conf/spark_jars_<set>.txt`."""
 
 _FOLDER_VARIABLE = "PARITY_JARS"
 _CHUNK_BYTES = 1 << 20
@@ -63,20 +77,27 @@ def jar_folder() -> Path:
     return Path(os.environ.get(_FOLDER_VARIABLE) or Path(cache, "parity", "jars"))
 
 
-def locked_jars() -> tuple[Jar, ...]:
-    """Return the jars of a session on this machine, in the order of `conf/spark_jars.txt`."""
-    lines = (line.partition("#")[0].split() for line in configuration("spark_jars.txt").splitlines())
+def locked_jars(jar_set: str | None = None) -> tuple[Jar, ...]:
+    """Return the jars of every session on this machine, or of one of JAR_SETS, in the order of their lock file.
+
+    Raises:
+        ConfigError: there is no such set.
+    """
+    if jar_set is not None and jar_set not in JAR_SETS:
+        raise ConfigError(f"There is no set of jars {jar_set}.", object=jar_set, hint=f"There is: {', '.join(JAR_SETS)}.")
+    lock_file = f"spark_jars_{jar_set}.txt" if jar_set else "spark_jars.txt"
+    lines = (line.partition("#")[0].split() for line in configuration(lock_file).splitlines())
     return tuple(Jar(coordinate=words[0], sha256=words[1].removeprefix("sha256:")) for words in lines if words)
 
 
-def present_jars() -> tuple[Jar, ...]:
+def present_jars(jar_set: str | None = None) -> tuple[Jar, ...]:
     """Return the locked jars that are kept."""
-    return tuple(jar for jar in locked_jars() if jar.path.is_file())
+    return tuple(jar for jar in locked_jars(jar_set) if jar.path.is_file())
 
 
-def missing_jars() -> tuple[Jar, ...]:
+def missing_jars(jar_set: str | None = None) -> tuple[Jar, ...]:
     """Return the locked jars that are not kept."""
-    return tuple(jar for jar in locked_jars() if not jar.path.is_file())
+    return tuple(jar for jar in locked_jars(jar_set) if not jar.path.is_file())
 
 
 def java_launcher() -> Path | None:
@@ -198,12 +219,12 @@ def _sha256(path: Path) -> str:
 
 
 def main() -> None:
-    """Fetch the jars that are missing or damaged; exit as schemas.errors says on error."""
-    wanted = [jar for jar in locked_jars() if not jar.is_intact()]
-    if not wanted:
-        return
-    print(f"Fetching {len(wanted)} jars into {jar_folder()}", flush=True)
+    """Fetch the jars of the set named as argument that are missing or damaged; exit as schemas.errors says on error."""
     try:
+        wanted = [jar for jar in locked_jars(*sys.argv[1:2]) if not jar.is_intact()]
+        if not wanted:
+            return
+        print(f"Fetching {len(wanted)} jars into {jar_folder()}", flush=True)
         fetch_jars(wanted, lambda line: print(line, flush=True))
     except ParityError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -11,7 +11,7 @@ import re
 import socket
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +23,8 @@ from pyspark.java_gateway import launch_gateway
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from jobs.jars import configuration, java_launcher, present_jars
+from connectors.objects import spark_settings
+from jobs.jars import configuration, fetch_jars, java_launcher, missing_jars, present_jars
 from jobs.settings import COMPILE_LONG_METHODS, FIXED_BY_THE_JVM, IS_READ_BY_LAZY_PLANS, JVM_ZONE, PINNED, SET_BY_DOORS, is_utc, same_value
 from schemas.canonical_json import sha256_of
 from schemas.errors import ConfigError, EngineError, SessionError
@@ -32,6 +33,7 @@ __all__ = ["SessionEvidence", "build_session", "pinned", "still_pinned", "withou
 
 _LOG = logging.getLogger(__name__)
 _JVM_OPTIONS = f"-Duser.timezone={JVM_ZONE} -Dfile.encoding=UTF-8 -Duser.language=en -Duser.country=US {COMPILE_LONG_METHODS}"
+_S3 = re.compile(r"\bs3a?://[^/]+")
 _CONNECT_PORT = 15002
 _PATIENCE_S = 10
 _PROXIES = ("grpc_proxy", "https_proxy", "http_proxy")
@@ -53,7 +55,12 @@ class SessionEvidence:
 
 
 def build_session(
-    app_name: str, *, master: str | None = None, remote: str | None = None, conf: Mapping[str, str] | None = None
+    app_name: str,
+    *,
+    master: str | None = None,
+    remote: str | None = None,
+    conf: Mapping[str, str] | None = None,
+    locations: Collection[str] = (),
 ) -> SparkSession:
     """Return a session configured as pinned; the running one, if there is one.
 
@@ -62,9 +69,11 @@ def build_session(
         master: `local[4]`, `yarn`, …; None: what spark-submit was told, else all cores of this machine.
         remote: `sc://host:port` of a Spark Connect server, instead of a master.
         conf: the user's `--conf`; may tune, and name catalogs, but not contradict a pinned setting.
+        locations: URIs and paths that will be read or written. If one of them, or a value of `conf`, is in S3, a session on this machine
+            is given the jars and settings for it.
 
     Returns:
-        The session. Cost: starts a JVM (5 to 15 seconds) unless one is running.
+        The session. Cost: starts a JVM (5 to 15 seconds) unless one is running; the first time with S3, fetches its jars.
 
     Raises:
         ConfigError: `conf` contradicts a pinned setting, both `master` and `remote` are given, or a session runs already
@@ -82,7 +91,7 @@ def build_session(
         return _connected(app_name, remote, wanted)
     submitted = "PYSPARK_GATEWAY_PORT" in os.environ  # spark-submit has started the JVM already
     chosen = master or (None if submitted else "local[*]")
-    settings = _settings(chosen, wanted)
+    settings = _settings(chosen, wanted, locations)
     spark_conf = SparkConf(loadDefaults=False).setAppName(app_name).setAll(list(settings.items()))
     if chosen:
         spark_conf.setMaster(chosen)
@@ -278,22 +287,28 @@ def _declared_zone(options: str) -> str | None:
     return declared[-1].strip("\"'") if declared else None
 
 
-def _settings(master: str | None, conf: Mapping[str, str]) -> dict[str, str]:
+def _settings(master: str | None, conf: Mapping[str, str], locations: Collection[str]) -> dict[str, str]:
     """Return everything a new session is given; what the user asks for wins over what only tunes."""
     settings = {**PINNED, "spark.python.sql.dataFrameDebugging.enabled": "false"}  # as in _without_call_sites
     if master is not None and master.startswith("local"):
-        settings |= _local_settings()
+        settings |= _local_settings([match.group() for match in map(_S3.search, (*locations, *conf.values())) if match])
     settings |= conf
     for key in FIXED_BY_THE_JVM:
         settings[key] = f"{settings.get(key, '')} {_JVM_OPTIONS}".strip()
     return settings
 
 
-def _local_settings() -> dict[str, str]:
+def _local_settings(s3: Collection[str]) -> dict[str, str]:
+    """What a session of this machine is given. `s3`: the buckets it must reach."""
     lines = (line.partition("#")[0].split(None, 1) for line in configuration("spark-defaults-local.conf").splitlines())
     settings = {words[0]: words[1].strip() for words in lines if words}
     settings["spark.sql.warehouse.dir"] = str(Path(tempfile.gettempdir(), f"parity-warehouse-{os.getpid()}"))
     kept = present_jars()
+    for bucket in s3:
+        settings |= spark_settings(bucket)
+    if s3:
+        fetch_jars(missing_jars("s3"), _LOG.info)
+        kept += present_jars("s3")
     extensions = []
     if kept:
         settings["spark.jars"] = ",".join(str(jar.path) for jar in kept)
