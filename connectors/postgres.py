@@ -6,7 +6,7 @@ import atexit
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pyspark.sql import Column, DataFrame, SparkSession
@@ -67,11 +67,28 @@ class PostgresDoor:
         with ExitStack() as stack:
             connection = stack.enter_context(connect(login))
             snapshot = stack.enter_context(exported_snapshot(connection, [address.table]))
-            table, below = _described(snapshot, address.table)
-            plan = reading_plan(table, below, tasks=numbers["ranges"], fetch_rows=numbers["fetchsize"])
-            opened = self._opened(spark, login, snapshot, plan, table)
+            opened = self.open_on(spark, login, snapshot, address.table, ranges=numbers["ranges"], fetch_rows=numbers["fetchsize"])
             _keep(stack.pop_all())
             return opened
+
+    def open_on(
+        self,
+        spark: SparkSession,
+        login: PostgresLogin,
+        snapshot: ExportedSnapshot,
+        name: TableName,
+        *,
+        ranges: int | None = None,
+        fetch_rows: int | None = None,
+    ) -> OpenedTable:
+        """Return a table as a snapshot shows it that the caller holds, for as long as it is held.
+
+        Args:
+            ranges, fetch_rows: see `reading_plan`.
+        """
+        table, below = _described(snapshot, name)
+        plan = reading_plan(table, below, tasks=ranges, fetch_rows=fetch_rows)
+        return self._opened(spark, replace(login, address=replace(login.address, table=name)), snapshot, plan, table)
 
     def _opened(
         self, spark: SparkSession, login: PostgresLogin, snapshot: ExportedSnapshot, plan: ReadingPlan, table: CatalogTable

@@ -67,8 +67,8 @@ _DECLARED = {"parquet", "orc", "avro"}  # formats whose files say what they hold
 
 
 def compare(
-    source: DataFrame | str,
-    target: DataFrame | str,
+    source: DataFrame | OpenedTable | str,
+    target: DataFrame | OpenedTable | str,
     keys: str | Iterable[str] | None = None,
     *,
     mapping: Mapping[str, str] | None = None,
@@ -92,7 +92,7 @@ def compare(
 
     Args:
         source: the side trusted: a DataFrame, or a URI such as `parquet:/data/orders`, `delta:/data/orders@v12`.
-        target: the side under test, of either form.
+        target: the side under test, of either form. A recipe may also give a side that it has opened itself, and the session with it.
         keys: columns that name a row, by source name. None: the catalog's primary key, else keyless; empty: keyless.
         mapping: source name to target name, where they differ.
         columns: compare these only, besides the key.
@@ -188,7 +188,7 @@ def _free_folder(diffs: str | Path | None) -> str | None:
     return folder
 
 
-def _session(source: DataFrame | str, target: DataFrame | str, spark: SparkSession | None) -> SparkSession:
+def _session(source: DataFrame | OpenedTable | str, target: DataFrame | OpenedTable | str, spark: SparkSession | None) -> SparkSession:
     frames = [side for side in (source, target) if isinstance(side, DataFrame)]
     sessions = {id(frame.sparkSession): frame.sparkSession for frame in frames}
     if len(sessions) > 1:
@@ -209,14 +209,14 @@ class _Run:
     show_values: bool
     progress: Progress
 
-    def outcome(self, source: DataFrame | str, target: DataFrame | str) -> Comparison:
+    def outcome(self, source: DataFrame | OpenedTable | str, target: DataFrame | OpenedTable | str) -> Comparison:
         """Compare, with the canary singing beside: nothing is said before it has answered."""
         with ThreadPoolExecutor(1) as beside:
             self.progress("canary")
             sings = beside.submit(inheritable_thread_target(self.session)(canary), self.session, self.contract.strength)
             return self._found(source, target, sings)
 
-    def _found(self, source: DataFrame | str, target: DataFrame | str, sings: Future[None]) -> Comparison:
+    def _found(self, source: DataFrame | OpenedTable | str, target: DataFrame | OpenedTable | str, sings: Future[None]) -> Comparison:
         started = time.perf_counter()
         self.progress("opening")
         opened = (self._open(source, "source"), self._open(target, "target"))
@@ -251,8 +251,10 @@ class _Run:
         data = report_data(result, evidence, profiles, hide, plan, time.perf_counter() - started, told.causes)
         return Comparison(result, data, self._differences(found, plan), partial(pinned, self.session))
 
-    def _open(self, side: DataFrame | str, name: str) -> OpenedTable:
+    def _open(self, side: DataFrame | OpenedTable | str, name: str) -> OpenedTable:
         options = self.contract.source_options if name == "source" else self.contract.target_options
+        if isinstance(side, OpenedTable):
+            return side
         if isinstance(side, DataFrame):
             if options:
                 raise ConfigError(f"--{name}-options: a DataFrame takes no options.", object=f"--{name}-options")
