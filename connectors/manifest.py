@@ -2,7 +2,8 @@
 
 The list holds path, size, times and inode of every file, never a checksum of its content: reading everything twice would cost
 as much as the comparison. A file that is replaced, grown, cut, added or removed is seen; on a local disk also one rewritten
-in place (change time). Other stores give size and time to the millisecond only.
+in place (change time). Other stores give size and time to the millisecond only, S3 to the second; S3 itself is therefore asked too,
+where it answers the credentials of this process: it knows a version of each file, and the files that Spark passes over.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import hashlib
 import os
 import re
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import unquote
 
 from pyspark.sql import SparkSession
@@ -19,6 +20,7 @@ from pyspark.sql import SparkSession
 from connectors.base import Location
 from connectors.locations import local_path
 from connectors.names import looks_like_path
+from connectors.objects_listing import list_s3
 from connectors.spark_errors import SPARK_FAILURES, translate_spark_error
 from schemas.errors import MissingTableError, ParityError, nearest
 from schemas.verdict import Reason
@@ -42,6 +44,7 @@ _HARMLESS = re.compile(
 )
 _UNFINISHED_FOLDERS = ("_temporary", ".spark-staging", ".hive-staging", "__magic")
 _TABLE_LOGS = ("_delta_log", ".hoodie")
+_S3 = re.compile(r"s3[an]?://[^/]+")
 _STORE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:(?://[^/]*)?")
 _FOLDER_SCHEMES = ("parquet", "orc", "avro", "csv", "json")
 _SHOWN = 3
@@ -49,13 +52,14 @@ _SHOWN = 3
 
 @dataclass(frozen=True, order=True)
 class StoredFile:
-    """One file: `path` as Spark is given it; `bytes` in bytes; times in nanoseconds since 1970, 0 where unknown."""
+    """One file: `path` as Spark is given it; times in nanoseconds since 1970, 0 where unknown; `version`: its ETag, where S3 tells it."""
 
     path: str
     bytes: int
     modified_ns: int
     changed_ns: int = 0
     inode: int = 0
+    version: str = ""
 
 
 @dataclass(frozen=True)
@@ -98,7 +102,9 @@ class Manifest:
 
     def digest(self) -> str:
         """Return the SHA-256 hex digest of the sorted list, hidden and unfinished names included."""
-        lines = [repr((self.relative(f.path), f.bytes, f.modified_ns, f.changed_ns, f.inode)) for f in self.files]
+        lines = [
+            repr((self.relative(f.path), f.bytes, f.modified_ns, f.changed_ns, f.inode, *filter(None, [f.version]))) for f in self.files
+        ]
         lines += [f"hidden {self.relative(path)}" for path in self.hidden] + [
             f"unfinished {self.relative(path)}" for path in self.unfinished
         ]
@@ -277,7 +283,31 @@ def _remote_manifest(spark: SparkSession, path: str, where: str) -> Manifest:
     except SPARK_FAILURES as exc:
         raise translate_spark_error(exc, where) from None
     files = tuple(sorted(StoredFile(row.path, row.length, row.modified_us * 1000) for row in rows))
-    return Manifest(_qualified(path, files), False, files)
+    return _as_s3_lists_it(Manifest(_qualified(path, files), False, files))
+
+
+def _as_s3_lists_it(manifest: Manifest) -> Manifest:
+    """Add what S3 itself tells: versions, and names that Spark passes over. Unchanged where it is no S3, or not the one that Spark reads."""
+    bucket = _S3.match(manifest.root)
+    listed = list_s3(manifest.root) if bucket else None
+    if bucket is None or listed is None:
+        return manifest
+    found = {f"{bucket.group()}/{one.key}": one for one in listed}
+    if not {(file.path, file.bytes) for file in manifest.files} <= {(path, one.bytes) for path, one in found.items()}:
+        return manifest
+    files = tuple(replace(file, version=found[file.path].version) for file in manifest.files)
+    hidden: list[str] = []
+    unfinished: set[str] = set()
+    logs: set[str] = set()
+    for path in sorted(set(found) - {file.path for file in files}):
+        parts = path[len(manifest.root) :].strip("/").split("/")
+        strange = next((number for number, part in enumerate(parts) if part.startswith(_UNFINISHED_FOLDERS) or part in _TABLE_LOGS), None)
+        if strange is not None:
+            place = "/".join([manifest.root, *parts[: strange + 1]])
+            (logs if parts[strange] in _TABLE_LOGS else unfinished).add(place)
+        elif any(map(_is_hidden, parts)) and found[path].bytes and not _HARMLESS.fullmatch(parts[-1]):
+            hidden.append(path)
+    return replace(manifest, files=files, hidden=tuple(hidden), unfinished=tuple(sorted(unfinished)), logs=tuple(sorted(logs)))
 
 
 def _qualified(root: str, files: tuple[StoredFile, ...]) -> str:

@@ -104,7 +104,7 @@ def s3a_settings(bucket: str, options: Mapping[str, str]) -> dict[str, str]:
     own = {
         "aws.credentials.provider": "software.amazon.awssdk.auth.credentials.DefaultCredentialsProvider",
         "attempts.maximum": str(ATTEMPTS),
-        "retry.limit": str(ATTEMPTS),  # Hadoop's own, on top of the SDK's: by default minutes for a host that is not there
+        "retry.limit": "3",  # Hadoop's own, on top of the SDK's: by default minutes for a host that is not there
         "connection.establish.timeout": "10s",
     }
     endpoint = client.meta.endpoint_url

@@ -63,7 +63,7 @@ SELECT class.oid::bigint AS oid, space.nspname::text AS schema, class.relname::t
        class.relrowsecurity AS row_security, class.relforcerowsecurity AS forced, obj_description(class.oid, 'pg_class') AS comment,
        class.xmin::text || ':' || coalesce(pg_relation_filenode(class.oid), 0)::text AS marker,
        has_table_privilege(class.oid, 'SELECT') OR has_any_column_privilege(class.oid, 'SELECT') AS readable,
-       has_schema_privilege(space.oid, 'USAGE') AS usable
+       has_table_privilege(class.oid, 'SELECT') AS whole, has_schema_privilege(space.oid, 'USAGE') AS usable
 FROM pg_class AS class
 JOIN pg_namespace AS space ON space.oid = class.relnamespace
 LEFT JOIN pg_am AS method ON method.oid = class.relam
@@ -314,6 +314,7 @@ class _Query:
                 comment=row["comment"],
                 change_marker=row["marker"],
                 readable=row["readable"] and row["usable"],
+                readable_whole=row["whole"] and row["usable"],
             )
             for row in chosen
         ]

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlencode
 
 from connectors.options import check_names, choice
 from connectors.postgres_address import PostgresAddress
@@ -19,7 +20,16 @@ from schemas.errors import ConfigError, ConnectorError, MissingExtraError
 if TYPE_CHECKING:
     import psycopg
 
-__all__ = ["CONNECTION_OPTIONS", "ConnectionSettings", "PostgresLogin", "connect", "connection_settings", "jdbc_properties", "log_in"]
+__all__ = [
+    "CONNECTION_OPTIONS",
+    "ConnectionSettings",
+    "PostgresLogin",
+    "connect",
+    "connection_settings",
+    "jdbc_properties",
+    "jdbc_url",
+    "log_in",
+]
 
 CONNECTION_OPTIONS = ("connect_timeout", "lock_timeout", "password_secret", "sslmode", "sslrootcert", "statement_timeout")
 """What a user may say about connections."""
@@ -159,25 +169,28 @@ def connect(login: PostgresLogin) -> Iterator[psycopg.Connection[tuple[object, .
         connection.close()
 
 
-def jdbc_properties(login: PostgresLogin, *, read_timeout_s: int = 0) -> dict[str, str]:
-    """Return the properties of the connections that Spark opens; the password is among them, under the name that Spark redacts.
+def jdbc_url(login: PostgresLogin) -> str:
+    """Return the address for Spark, with every property whose name has capitals: Spark passes names on in small letters."""
+    settings = login.settings
+    properties = {
+        "ApplicationName": settings.application_name,
+        "connectTimeout": str(settings.connect_timeout_s),
+        "loginTimeout": str(settings.connect_timeout_s),
+        "tcpKeepAlive": "true",
+        "readOnly": "true",
+        "logServerErrorDetail": "false",  # values of rows stand in it
+    }
+    return f"{login.address.jdbc_url}?{urlencode(properties, quote_via=quote)}"
 
-    Args:
-        read_timeout_s: after which a silent connection counts as lost; 0: never.
-    """
+
+def jdbc_properties(login: PostgresLogin) -> dict[str, str]:
+    """Return the properties of the connections that Spark opens; the password is among them, under the name that Spark redacts."""
     settings = login.settings
     properties = {
         "driver": "org.postgresql.Driver",
         "user": login.address.user,
         "sslmode": settings.sslmode,
-        "ApplicationName": settings.application_name,
         "options": settings.server_options(),
-        "connectTimeout": str(settings.connect_timeout_s),
-        "loginTimeout": str(settings.connect_timeout_s),
-        "socketTimeout": str(read_timeout_s),
-        "tcpKeepAlive": "true",
-        "readOnly": "true",
-        "logServerErrorDetail": "false",  # values of rows stand in it
     }
     if settings.sslrootcert == _SYSTEM_CERTIFICATES:
         properties["sslfactory"] = "org.postgresql.ssl.DefaultJavaSSLFactory"

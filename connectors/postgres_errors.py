@@ -18,16 +18,34 @@ _LOST = ("08", "57P01", "57P02", "57P03", "57P05", "53300", "40001", "40P01", "5
 _STARTING_OVER = "Run again: a new snapshot is taken and everything is read from the start."
 _TABLE = re.compile(r'(?:table|relation|view|foreign table|materialized view|sequence) "?((?:[^"]|"")+?)"?(?:$|\n| does| was)')
 _SQLSTATE = re.compile(r"SQLState: ([0-9A-Z]{5})|SQLSTATE[: ]+([0-9A-Z]{5})")
+_SNAPSHOT_GONE = re.compile(r"invalid snapshot identifier|snapshot .* does not exist|could not import the requested snapshot")
 _SAID = re.compile(r"(?:FATAL|ERROR|PANIC): +([^\n]*)")
 _SERVER_LINE = re.compile(r"(?:PSQLException|org\.postgresql\.util\.\w+): (?:ERROR|FATAL|PANIC)?:? ?([^\n]*)")
+_AS_TEXT = "Read that column as text (a rule of the plan), exclude it, or mend the value."
+_RAISED = re.compile(r"parity: (column .*? cannot hold exactly)", re.DOTALL)
+# What read forms end with where a value has no equal (schemas.coercion.READ_SQL).
+_VALUES = (
+    (
+        r"infinit|year (?:-?Infinity|\d)|timestamp out of range|bigint out of range",
+        "infinity, or a time beyond what 64 bits of microseconds hold",
+    ),
+    (r"Bad value for type BigDecimal", "NaN or infinity, which no decimal holds"),
+    (r'type integer: "array \[', "an array of another shape than one dimension that begins at 1"),
+)
 _ACCESS = ("28000", "28P01")
-# What a server says while it refuses a connection reaches psycopg as text alone.
+# What a server says while it refuses a connection, and all that reaches Spark, comes as text alone.
 _REFUSALS = (
     (r"password authentication failed|no password supplied|server requested SCRAM", "28P01"),
     (r"no pg_hba\.conf entry|role \"[^\n]*\" does not exist|is not permitted to log in|authentication failed for user", "28000"),
     (r"database \"[^\n]*\" does not exist", "3D000"),
     (r"too many (?:clients|connections)|remaining connection slots", "53300"),
     (r"the database system is", "57P03"),
+    (r"permission denied for", "42501"),
+    (r"due to statement timeout", "57014"),
+    (r"due to lock timeout", "55P03"),
+    (r"due to conflict with recovery|could not serialize access", "40001"),
+    (r"deadlock detected", "40P01"),
+    (r"(?:relation|view|table) \"[^\n]*\" does not exist", "42P01"),
 )
 _UNREACHED = re.compile(
     r"Connection to [^\n]* refused|connection attempt failed|could not (?:connect|receive|send)|server closed the connection"
@@ -95,6 +113,8 @@ def translate_reader_error(exc: BaseException, where: str) -> ParityError | None
     if isinstance(exc, ParityError):
         return exc
     text = f"{type(exc).__name__}: {exc}"
+    if raised := _RAISED.search(text):
+        return ConnectorError(f"{where}: {raised.group(1)}.", object=where, hint=_AS_TEXT)
     if "org.postgresql" not in text and OFF_SNAPSHOT not in text:
         return None
     line = _SERVER_LINE.search(text)
@@ -129,7 +149,7 @@ def _translated(told: _Told) -> ParityError:
             object=told.table,
             hint=f"Let an administrator run ALTER ROLE {told.role} BYPASSRLS; or read as a role that its policies do not apply to.",
         )
-    if "snapshot" in primary and (state in ("22023", "55000", "42704") or "snapshot" in primary.lower().split()[-2:]):
+    if _SNAPSHOT_GONE.search(primary):
         return TransientConnectorError(
             f"{where}: the exported snapshot is gone: the connection that held it has ended.", object=where, hint=_STARTING_OVER
         )
@@ -184,14 +204,18 @@ def _of_the_query(told: _Told) -> ParityError:
         )
     if state == "25006":
         return EngineError(f"{where}: the server refused an attempt to write in a read-only transaction.", object=where)
-    if state == "22003" and "infinity" in primary:
-        return ConnectorError(
-            f"{where}: a column holds infinity, which the type it is read as cannot hold.", object=where, hint="Read that column as text."
-        )
-    more = f": {primary}" if state is None or state.startswith(("42", "0A")) else ""  # other classes quote values of rows
+    for pattern, what in _VALUES:
+        if re.search(pattern, primary):
+            return ConnectorError(f"{where}: a column holds {what}.", object=where, hint=_AS_TEXT)
+    more = f": {primary}" if state and state.startswith(("42", "0A")) else f": {_without_values(primary)}" if state is None else ""
     return ConnectorError(
         f"{where}: the server could not answer a query{named}{more}.", object=where, hint="The server's log has the details."
     )
+
+
+def _without_values(primary: str) -> str:
+    """Other errors than those of names quote values of rows."""
+    return re.sub(r'"(?:[^"]|"")*"|\'(?:[^\']|\'\')*\'', "…", primary)
 
 
 def _role_sql(role: str | None) -> str:

@@ -142,6 +142,7 @@ class CatalogTable:
         row_security, row_security_forced: flags.
         publications: that publish its changes.
         change_marker: changes when the table is altered, rewritten or emptied.
+        readable, readable_whole: the role may SELECT some of its columns; the table as such.
     """
 
     oid: int
@@ -173,6 +174,7 @@ class CatalogTable:
     comment: str | None = None
     change_marker: str = ""
     readable: bool = True
+    readable_whole: bool = True
 
     @property
     def primary_key(self) -> tuple[str, ...]:

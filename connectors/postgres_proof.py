@@ -125,7 +125,7 @@ class ServerProof:
         writable = [(str(rights.table), rights.writes) for rights in self.tables if rights.writes]
         if self.superuser:
             text = f"The role {self.role} is a superuser: only the session's own settings keep it from writing."
-            found.append(_finding("role_can_write", "HIGH", f"{text} Read as a role with SELECT alone."))
+            found.append(_finding("role_can_write", "MEDIUM", f"{text} Read as a role with SELECT alone."))
         elif writable:
             named = "; ".join(f"{table} ({', '.join(rights)})" for table, rights in writable[:_SHOWN])
             more = f" and {len(writable) - _SHOWN} more tables" if len(writable) > _SHOWN else ""

@@ -11,7 +11,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from connectors.postgres_columns import ReadColumn, select_sql, spark_value
-from connectors.postgres_connection import PostgresLogin, jdbc_properties
+from connectors.postgres_connection import PostgresLogin, jdbc_properties, jdbc_url
 from connectors.postgres_objects import CatalogTable
 from connectors.postgres_snapshot import ExportedSnapshot
 from engine.portable_sql import quote_identifier
@@ -96,25 +96,25 @@ def reading_plan(
     stored = [one for one in (table, *below) if one.kind in ("table", "materialized view")]
     fetch = fetch_rows or _fetch_rows(table, stored)
     paged = bool(stored) and all(one.access_method == _HEAP for one in stored) and not any(one.kind == "foreign table" for one in below)
-    if table.kind in ("table", "partitioned table", "materialized view") and paged:
+    if table.kind in ("table", "partitioned table", "materialized view") and paged and table.readable_whole:
         pages = [one.pages for one in stored]
         begins = _page_begins(pages, tasks or _task_count(sum(pages), parallelism))
         where = f"{len(stored)} tables" if len(stored) > 1 else "table"
         reason = f"{len(begins) + 1} ranges of the {sum(pages):,} pages of the {where}"
         predicates = _ranges(_PLACE, [f"'({page},0)'::tid" for page in begins], nullable=False)
         return ReadingPlan("ctid ranges", reason, relation, predicates, "ctid", fetch, pinned_search_path=True)
-    kind = table.kind if table.kind in ("view", "foreign table") else "table that is not stored as a heap throughout"
+    kind = _without_pages(table)
     views = table.kind == "view"
     if views or table.kind == "foreign table":
         relation = table.name.sql
     if key_range is not None:
         predicates = _ranges(_PLACE, [str(int(begin)) for begin in key_range.begins], nullable=True)
         place = quote_identifier("postgres", key_range.column)
-        reason = f"{len(predicates)} ranges of {key_range.column}: a {kind} has no pages"
+        reason = f"{len(predicates)} ranges of {key_range.column}: it is {kind}"
         return ReadingPlan("key ranges", reason, relation, predicates, place, fetch, pinned_search_path=not views)
     if tasks is not None and tasks > 1:
-        raise ConfigError(f"Option ranges: {table.name} is a {kind}, which has no pages.", object="ranges", hint="Leave it out.")
-    return ReadingPlan("one query", f"a {kind} has no pages", relation, ("true",), None, fetch, pinned_search_path=not views)
+        raise ConfigError(f"Option ranges: {table.name} is {kind}, so it has no pages to split.", object="ranges", hint="Leave it out.")
+    return ReadingPlan("one query", f"one query: it is {kind}", relation, ("true",), None, fetch, pinned_search_path=not views)
 
 
 def read_rows(
@@ -127,7 +127,7 @@ def read_rows(
 
     Returns:
         One row per row of the table; the columns under their own names, in their canonical types.
-        Cost: narrow; each action opens one connection per task; lazy but for one query of the schema without rows.
+        Cost: narrow; each action opens one connection per task; lazy but for the query of the schema, of one row.
     """
     searched = {"search_path": "pg_catalog"} if plan.pinned_search_path else {"search_path": None}
     properties = {
@@ -137,7 +137,9 @@ def read_rows(
         "pushDownPredicate": "false",
         "queryTimeout": "0",
     }
-    raw = spark.read.jdbc(login.address.jdbc_url, _query(snapshot, plan, columns), predicates=list(plan.predicates), properties=properties)
+    # In the predicates and not in the query: Spark asks for the schema with that, by reading one row outside of the snapshot.
+    guarded = [f"{snapshot.guard()} AND ({predicate})" for predicate in plan.predicates]
+    raw = spark.read.jdbc(jdbc_url(login), _query(plan, columns), predicates=guarded, properties=properties)
     arrived = {field.name: field.dataType for field in raw.schema.fields}
     return raw.select(*(spark_value(F.col(alias), column, arrived[alias]).alias(column.name) for alias, column in _aliased(columns)))
 
@@ -161,12 +163,20 @@ def require_all_rows(read: int, snapshot: ExportedSnapshot, plan: ReadingPlan, w
         )
 
 
-def _query(snapshot: ExportedSnapshot, plan: ReadingPlan, columns: Sequence[ReadColumn]) -> str:
+def _without_pages(table: CatalogTable) -> str:
+    if table.kind in ("view", "foreign table"):
+        return f"a {table.kind}"
+    if not table.readable_whole:
+        return "a table of which the role may read single columns, but not where its rows lie"
+    return "a table that is not stored as a heap throughout"
+
+
+def _query(plan: ReadingPlan, columns: Sequence[ReadColumn]) -> str:
     """Columns are numbered, because Spark does not escape quotes in the names it sends, and compares them without their case."""
     selected = [f"{select_sql(column)} AS {alias}" for alias, column in _aliased(columns)] or ["1 AS c0"]
     if plan.place is not None:
         selected.append(f"{plan.place} AS {_PLACE}")
-    return " ".join(("(SELECT", ", ".join(selected), "FROM", plan.relation, "WHERE", snapshot.guard(), ") AS parity"))
+    return " ".join(("(SELECT", ", ".join(selected), "FROM", plan.relation, ") AS parity"))
 
 
 def _aliased(columns: Sequence[ReadColumn]) -> list[tuple[str, ReadColumn]]:

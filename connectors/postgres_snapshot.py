@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import count
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from connectors.postgres_address import TableName
@@ -30,6 +31,7 @@ Answer = TypeVar("Answer")
 
 _BEGIN = "BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"
 _EXPORT = "SELECT pg_catalog.pg_export_snapshot(), pg_catalog.pg_current_snapshot()::text, pg_catalog.current_setting('lc_monetary')"
+_LONGEST_WAIT_S = 30.0
 _LOCKABLE = ("r", "p", "v")
 _FOREIGN = "f"
 _TRANSACTION_TIMEOUT_SINCE = 170000
@@ -240,17 +242,17 @@ def with_fresh_snapshot(
     Raises:
         TransientConnectorError: of the last attempt.
     """
-    for attempt in range(1, attempts + 1):
+    for attempt in count(1):
         try:
             with pinned_source(login, tables) as snapshot:
                 answer = _translated(work, snapshot, str(login.address))
                 snapshot.require_alive()
                 return answer
         except TransientConnectorError:
-            if attempt == attempts:
+            if attempt >= attempts:
                 raise
-            sleep(min(30.0, first_wait_s * 2 ** (attempt - 1)))
-    raise AssertionError("attempts is less than 1")
+            sleep(min(_LONGEST_WAIT_S, first_wait_s * 2 ** (attempt - 1)))
+    raise AssertionError("unreachable: counting has no end")
 
 
 def _translated(work: Callable[[ExportedSnapshot], Answer], snapshot: ExportedSnapshot, where: str) -> Answer:

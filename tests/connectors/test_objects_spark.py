@@ -35,7 +35,36 @@ spark = build_session("s3", master="local[2]", locations=[place])
 rows = spark.sql("SELECT id, concat('v', id) AS v, IF(id % 7 = 0, 'ü 1%', concat('p', id % 2)) AS p FROM range(1000)")
 rows.repartition(2).write.partitionBy("p").parquet(place)
 rows.write.partitionBy("p").parquet("file:" + local)
-print(spark.read.parquet(place).count(), [key for key, _ in spark.sparkContext.getConf().getAll() if "secret" in key or "access.key" in key])
+settings = dict(spark.sparkContext.getConf().getAll())
+print(spark.read.parquet(place).count(), [key for key in settings if "secret" in key or "access.key" in key])
+"""
+
+
+_LOOK = """
+import sys, time
+import boto3
+from connectors import open_table
+from connectors.manifest import take_manifest
+from jobs.session import build_session
+uri, prefix = sys.argv[1:]
+place = uri.removeprefix("parquet:")
+spark = build_session("s3", master="local[2]", locations=[uri])
+s3 = boto3.client("s3")
+keys = [f"{prefix}/p=ü 1%25+/a.parquet", f"{prefix}/p=b/b.parquet"]
+content = s3.get_object(Bucket="lake", Key=keys[0])["Body"].read()
+other = bytearray(content)
+other[8] ^= 1
+opened = open_table(spark, uri, {}, side="source")
+print([reason.code for reason in opened.blockers], [reason.code for reason in opened.still_holds()])
+s3.put_object(Bucket="lake", Key=keys[0], Body=bytes(other))  # within the same second, of the same size
+print([reason.code for reason in opened.still_holds()])
+s3.put_object(Bucket="lake", Key=keys[0], Body=content)
+s3.put_object(Bucket="lake", Key=f"{prefix}/p=b/_passed_over.parquet", Body=content)
+s3.put_object(Bucket="lake", Key=f"{prefix}/_temporary/0/x.parquet", Body=content)
+s3.put_object(Bucket="lake", Key=f"{prefix}/_SUCCESS", Body=b"")
+print([reason.code for reason in open_table(spark, uri, {}, side="source").blockers], [reason.code for reason in opened.still_holds()])
+alone = take_manifest(spark, f"{place}/p=b/b.parquet", "x")
+print(len(alone.files), [bool(file.version) for file in alone.files])
 """
 
 
@@ -82,3 +111,17 @@ def test_spark_stages_in_s3_and_what_is_published_is_compared(s3: S3Server, tmp_
     assert other.returncode == 1, other.stdout + other.stderr
     assert json.loads((tmp_path / "result.json").read_text())["counts"]["changed"] == 1
     assert [fault.kind for fault in verify_published(store, "orders")] in (["changed"], ["truncated"])
+
+
+def test_a_table_in_s3_is_pinned_by_versions_and_what_spark_passes_over_is_told(s3: S3Server, tmp_path: Path) -> None:
+    content = io.BytesIO()
+    pq.write_table(pa.table({"id": [1, 2]}), content)
+    for name in ("p=ü 1%25+/a.parquet", "p=b/b.parquet"):
+        s3.client().put_object(Bucket=BUCKET, Key=f"pin ned/{name}", Body=content.getvalue())
+    done = _run("-c", _LOOK, f"parquet:s3a://{BUCKET}/pin ned", "pin ned", cwd=tmp_path)
+    assert done.stdout.splitlines() == [
+        "[] []",
+        "['source_changed']",
+        "['hidden_files', 'unfinished_write'] ['source_changed']",
+        "1 [True]",
+    ], done.stderr

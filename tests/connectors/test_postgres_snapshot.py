@@ -251,7 +251,7 @@ def test_a_role_that_could_write_is_a_finding(postgres_stage: PostgresStage, ord
     assert "DELETE, TRUNCATE" in findings()[0]
     postgres_stage.run("REVOKE writers FROM reader; ALTER ROLE reader INHERIT; DROP OWNED BY writers; DROP ROLE writers")
     assert findings() == []
-    assert findings("postgres")[0].startswith("HIGH role_can_write: The role postgres is a superuser")
+    assert findings("postgres")[0].startswith("MEDIUM role_can_write: The role postgres is a superuser")
 
 
 def test_an_unencrypted_connection_to_another_machine_is_a_finding(postgres_stage: PostgresStage) -> None:
