@@ -18,7 +18,7 @@ class Location:
     """A parsed URI `scheme:location[@version]`; holds no secret (one in a URI is refused before this is made).
 
     Attributes:
-        scheme: `parquet orc avro csv json delta iceberg hive`.
+        scheme: `parquet orc avro csv json delta iceberg hive postgres`.
         path: what follows the scheme, version removed.
         version: what follows the last `@` (Delta: without its `v`), where the scheme knows versions; else None.
     """
@@ -46,6 +46,10 @@ def _holds() -> tuple[Reason, ...]:
     return ()
 
 
+def _counts(rows: int) -> tuple[Reason, ...]:
+    return ()
+
+
 @dataclass(frozen=True)
 class OpenedTable:
     """One side, pinned and ready to be read lazily, any number of times.
@@ -65,6 +69,7 @@ class OpenedTable:
         dear: a second scan costs much more than a shuffle (CSV, JSON).
         findings: worth telling (file_schema_drift, csv settings, …).
         blockers: why nothing proven on this side may be PASS (hidden files, ambiguous calendar, …).
+        complete: call with the number of rows that were read; returns blockers when the store itself counts others.
         still_holds: call after the last read; returns blockers when the pin was broken meanwhile.
     """
 
@@ -83,6 +88,7 @@ class OpenedTable:
     dear: bool = False
     findings: tuple[Finding, ...] = ()
     blockers: tuple[Reason, ...] = ()
+    complete: Callable[[int], tuple[Reason, ...]] = field(default=_counts)
     still_holds: Callable[[], tuple[Reason, ...]] = field(default=_holds)
 
 

@@ -11,7 +11,7 @@ from schemas.errors import ConfigError, nearest
 
 __all__ = ["SCHEMES", "local_path", "parse_location"]
 
-SCHEMES = ("parquet", "orc", "avro", "csv", "json", "delta", "iceberg", "hive")
+SCHEMES = ("parquet", "orc", "avro", "csv", "json", "delta", "iceberg", "hive", "postgres")
 _STORAGE = ("file", "hdfs", "viewfs", "s3", "s3a", "s3n", "gs", "abfs", "abfss", "wasb", "wasbs", "dbfs", "adl", "oss", "webhdfs")
 _EXTENSIONS = {
     ".parquet": "parquet", ".pq": "parquet", ".parq": "parquet", ".orc": "orc", ".avro": "avro", ".csv": "csv", ".tsv": "csv",
@@ -47,7 +47,7 @@ def parse_location(uri: str, side: str = "table") -> Location:
             f"{side}: {scheme}: is followed by {'nothing' if not rest.strip() else 'blanks'}.", object=uri, hint=_form(scheme)
         )
     path, version = _split_version(scheme, rest, side)
-    if len(path) > 1 and scheme != "hive":
+    if len(path) > 1 and scheme not in ("hive", "postgres"):
         path = path.rstrip("/") or "/"
     return Location(scheme, path, version)
 
@@ -82,6 +82,7 @@ def _split_version(scheme: str, rest: str, side: str) -> tuple[str, str | None]:
 
 def _form(scheme: str) -> str:
     forms = {"delta": "delta:/path@v12", "iceberg": "iceberg:catalog.db.table@<snapshot id>", "hive": "hive:db.table"}
+    forms["postgres"] = "postgres://user@host:5432/database?table=schema.table"
     return f"Write {forms.get(scheme, f'{scheme}:/path/to/folder')}."
 
 

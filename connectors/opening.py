@@ -14,7 +14,9 @@ from connectors.hive import HiveDoor
 from connectors.iceberg import IcebergDoor
 from connectors.json_lines import JsonDoor
 from connectors.locations import parse_location
+from connectors.postgres import PostgresDoor, TypeChoice
 from connectors.spark_errors import SPARK_FAILURES, translate_spark_error
+from schemas.errors import ConfigError
 
 __all__ = ["DOORS", "open_table"]
 
@@ -31,19 +33,28 @@ DOORS: Mapping[str, Door] = {
 }
 
 
-def open_table(spark: SparkSession, uri: str, options: Mapping[str, str], *, side: str) -> OpenedTable:
+def open_table(spark: SparkSession, uri: str, options: Mapping[str, str], *, side: str, types: TypeChoice | None = None) -> OpenedTable:
     """Return the table that a URI names, pinned and ready to be read lazily.
 
     Args:
         uri: `scheme:location[@version]`.
         options: of this side; one that the door does not know is refused.
         side: `source` or `target`, for errors.
+        types: what becomes of types that Spark does not have; only databases ask.
 
     Raises:
         ParityError: ConfigError, MissingTableError (exit 2), UnreadableDataError, ConnectorError (exit 3); see connectors.base.Door.
     """
     location = parse_location(uri, side)
     try:
-        return DOORS[location.scheme].open(spark, location, options)
+        return _door(location.scheme, types).open(spark, location, options)
     except SPARK_FAILURES as exc:
         raise translate_spark_error(exc, f"{side} {location}") from None
+
+
+def _door(scheme: str, types: TypeChoice | None) -> Door:
+    if scheme != "postgres":
+        return DOORS[scheme]
+    if types is None:
+        raise ConfigError(f"{scheme}: tables are opened with the rules of their types.", object=scheme, hint="Give open_table types=….")
+    return PostgresDoor(types)

@@ -10,6 +10,7 @@ from urllib.parse import unquote
 from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
 
+from connectors.postgres_errors import translate_reader_error
 from schemas.errors import (
     ConfigError,
     ConnectorError,
@@ -136,6 +137,8 @@ def translate_spark_error(exc: BaseException, where: str, file: str | None = Non
     if isinstance(exc, ParityError):
         return exc
     text = f"{type(exc).__name__}: {exc}"
+    if (of_a_database := translate_reader_error(exc, where)) is not None:
+        return of_a_database
     condition = condition_of(exc)
     named = f" ({condition})" if condition else ""
     if _NO_SPACE.search(text):

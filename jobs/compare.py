@@ -42,9 +42,11 @@ from jobs.report_data import report_data
 from jobs.request import build_contract, check_predicate
 from jobs.results import cast_texts, cells_changed, column_results, input_result, reasons_unproven
 from jobs.session import SessionEvidence, build_session, pinned, still_pinned, without_inference
+from policy.coercion import load_rules, rule_for
 from policy.coverage import CoverageFacts, coverage
 from policy.severity import rated
 from policy.verdict import SampleFact, VerdictFacts, judge
+from schemas.coercion import Coercion, NativeType
 from schemas.contract import Contract
 from schemas.errors import ConfigError
 from schemas.verdict import (
@@ -236,6 +238,8 @@ class _Run:
         findings = [*opened[0].findings, *(one for one in opened[1].findings if one not in opened[0].findings)]
         findings += findings_of(plan, sides, found)
         reasons = [*opened[0].blockers, *opened[1].blockers, *reasons_unproven(plan, opened, found, contract)]
+        for table, total, rows in zip(opened, totals, (found.counts["source_rows"], found.counts["target_rows"]), strict=True):
+            reasons += table.complete(rows if total is None else total)
         reasons += [*opened[0].still_holds(), *opened[1].still_holds()]
         evidence = evidence_of(found, plan, [*opened[0].partition_columns, *opened[1].partition_columns])
         texts = {column.name: column for column in plan.compared}
@@ -261,7 +265,7 @@ class _Run:
             return from_dataframe(side, name)
         if not isinstance(side, str):
             raise ConfigError(f"{name}: a DataFrame or a URI is wanted, not {type(side).__name__}.", object=name)
-        return open_table(self.session, side, options, side=name)
+        return open_table(self.session, side, options, side=name, types=_type_choice)
 
     def _with_keys(self, opened: tuple[OpenedTable, OpenedTable]) -> Contract:
         """Return the contract with the catalog's primary key where the call names none."""
@@ -430,6 +434,11 @@ def _partitions(table: OpenedTable, side: SideFrames) -> tuple[int, int]:
     total = int(counted["total"].collect()[0]["n"])
     compared = total if side.rows is table.rows else int(counted["compared"].collect()[0]["n"])
     return (compared, total)
+
+
+def _type_choice(native: NativeType, column: str) -> Coercion:
+    """What becomes of a type of a database that Spark does not have; nothing is known yet of its values."""
+    return rule_for(native, None, load_rules(), column=column)
 
 
 def _are_small_and_dear(opened: tuple[OpenedTable, OpenedTable]) -> bool:

@@ -12,6 +12,8 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import types as T
 
+from connectors.postgres_address import TableName
+from engine.portable_sql import quote_identifier
 from tests.connectors.postgres_stage import PostgresStage, running_stage
 
 Rows = list[tuple[str | None, ...]]
@@ -63,6 +65,18 @@ def iceberg_catalog(spark: SparkSession, tmp_path_factory: pytest.TempPathFactor
     return name
 
 
+def store_in_postgres(stage: PostgresStage, names: list[str], rows: Rows) -> Stored:
+    schema = stage.fresh_schema()
+    columns = ", ".join(f"{quote_identifier('postgres', name)} text" for name in names)
+    stage.run(f"CREATE TABLE t ({columns})" + (" PARTITION BY LIST (p)" if "p" in names else ""))
+    for value in sorted({str(row[names.index("p")]) for row in rows} if "p" in names else ()):
+        stage.run(f"CREATE TABLE {quote_identifier('postgres', 't_' + value)} PARTITION OF t FOR VALUES IN ('{value}')")
+    with stage.owner.cursor() as cursor:
+        cursor.executemany(f"INSERT INTO t VALUES ({', '.join('%s' for _ in names)})".encode(), rows)
+    uri, missing = stage.uri(TableName(schema, "t")), stage.uri(TableName(schema, "tx"))
+    return Stored("postgres", uri, missing, lambda: stage.run(f"DELETE FROM {schema}.t; INSERT INTO {schema}.t VALUES ('9')"))
+
+
 @pytest.fixture
 def store(spark: SparkSession, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Callable[..., Stored]]:
     """Return a function that stores rows of text under a scheme, partitioned by `p` when a column has that name."""
@@ -84,6 +98,8 @@ def store(spark: SparkSession, tmp_path: Path, request: pytest.FixtureRequest) -
             return Stored(
                 scheme, f"{scheme}:{folder}", f"{scheme}:{folder}x", lambda: write(next(folder.rglob(ending)), names[:1], rows[:0])
             )
+        if scheme == "postgres":
+            return store_in_postgres(request.getfixturevalue("postgres_stage"), names, rows)
         table = frame(spark, names, rows).coalesce(1)
         if scheme in ("parquet", "orc", "avro"):
             table.write.format(scheme).partitionBy(*partition).save(str(folder))

@@ -8,15 +8,21 @@ from collections.abc import Callable
 import pytest
 from pyspark.sql import SparkSession
 
-from connectors import open_table
+from connectors import OpenedTable
+from connectors import open_table as open_with_types
 from connectors.memory import from_dataframe
+from policy.coercion import load_rules, rule_for
 from schemas.errors import ConfigError, MissingTableError
 
-DOORS = ["parquet", "orc", "avro", "csv", "json", "delta", "iceberg", "hive"]
-VERSIONED = {"delta", "iceberg"}
+DOORS = ["parquet", "orc", "avro", "csv", "json", "delta", "iceberg", "hive", "postgres"]
+VERSIONED = {"delta", "iceberg", "postgres"}
 # The Avro specification allows no other signs; Spark's ORC writer cuts a name at a backtick.
 ODD_NAMES = {"avro": "odd_name", "orc": "odd.na me ü"}
 ROWS = [("1", "plain"), ("2", None), ("3", ""), ("4", 'é 漢 😀 "q", l1\nl2\r\nl3 \\N \\ é '), ("5", " NULL "), ("5", "\t")]
+
+
+def open_table(spark: SparkSession, uri: str, options: dict[str, str], *, side: str) -> OpenedTable:
+    return open_with_types(spark, uri, options, side=side, types=lambda native, column: rule_for(native, None, load_rules(), column=column))
 
 
 def rows_of(opened) -> Counter:
@@ -34,8 +40,9 @@ def test_reads_back_what_was_stored_and_is_pinned(spark: SparkSession, store: Ca
     assert opened.pinned
     assert opened.pin
     assert opened.blockers == ()
-    assert opened.files == 1
+    assert opened.files == (None if scheme == "postgres" else 1)
     assert opened.bytes
+    assert opened.complete(len(ROWS)) == ()
     assert opened.still_holds() == ()
     assert (opened.text_columns == set(opened.rows.columns)) == (scheme in ("csv", "json"))
 
@@ -61,7 +68,7 @@ def test_an_unknown_option_is_refused_with_its_value_unsaid(spark: SparkSession,
 
     assert caught.value.exit_code == 2
     assert "hush" not in str(caught.value)
-    if scheme not in ("delta", "iceberg", "hive"):
+    if scheme not in ("delta", "iceberg", "hive", "postgres"):
         assert "partition_types" in str(caught.value)
 
 

@@ -31,7 +31,7 @@ def test_parses(uri: str, location: Location) -> None:
     ("uri", "hint"),
     [
         ("parqet:/x", "parquet:"),
-        ("postgres://host/db", "Known"),
+        ("snowflake://host/db", "Known"),
         ("/data/orders.csv.gz", "csv:/data/orders.csv.gz"),
         ("orders.jsonl", "json:orders.jsonl"),
         ("s3a://b/orders.parquet", "parquet:s3a://b/orders.parquet"),
