@@ -1,3 +1,4 @@
+# ruff: noqa: S608 -- the SQL of these tables is made of quoted names and constants
 """Real tables of every format, small."""
 
 from __future__ import annotations
