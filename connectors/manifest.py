@@ -287,7 +287,7 @@ def _remote_manifest(spark: SparkSession, path: str, where: str) -> Manifest:
 
 
 def _as_s3_lists_it(manifest: Manifest) -> Manifest:
-    """Add what S3 itself tells: versions, and names that Spark passes over. Unchanged where it is no S3, or not the one that Spark reads."""
+    """Add what S3 itself tells: versions, and names that Spark passes over. Unchanged where it is not the S3 that Spark reads."""
     bucket = _S3.match(manifest.root)
     listed = list_s3(manifest.root) if bucket else None
     if bucket is None or listed is None:

@@ -197,7 +197,8 @@ def _session(source: DataFrame | OpenedTable | str, target: DataFrame | OpenedTa
         raise ConfigError("source and target belong to two Spark sessions.", hint="Read both with one session.")
     if sessions:
         return next(iter(sessions.values()))
-    return spark or SparkSession.getActiveSession() or build_session("parity compare")
+    locations = [side for side in (source, target) if isinstance(side, str)]
+    return spark or SparkSession.getActiveSession() or build_session("parity compare", locations=locations)
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,17 @@ def test_every_line_of_the_lock_file_is_a_coordinate_and_a_sha256() -> None:
     assert len({jar.path for jar in locked_jars()}) == len(locked_jars())
 
 
+def test_what_only_s3_needs_is_a_set_of_its_own() -> None:
+    own = locked_jars("s3")
+    assert {jar.coordinate.split(":")[0] for jar in own} == {
+        "org.apache.hadoop", "org.reactivestreams", "software.amazon.awssdk", "software.amazon.eventstream",
+    }  # fmt: skip
+    assert all(len(bytes.fromhex(jar.sha256)) == 32 for jar in own)
+    assert len({jar.path for jar in (*own, *locked_jars())}) == len(own) + len(locked_jars())
+    with pytest.raises(ConfigError, match="s3"):
+        locked_jars("s4")
+
+
 def test_jars_are_kept_where_the_variable_says_else_in_the_cache_of_the_user(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PARITY_JARS", str(tmp_path))
     assert jar_folder() == tmp_path

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
+from jobs import session
 from jobs.jars import configuration, missing_jars
 from jobs.session import build_session, pinned
 from jobs.settings import COMPILE_LONG_METHODS, FIXED_BY_THE_JVM, PINNED, is_utc, same_value
@@ -227,6 +228,27 @@ print(json.dumps({"refused": refused, "sha256": evidence.sha256, "inside": insid
 def test_delta_and_iceberg_are_known_to_a_local_session(spark: SparkSession) -> None:
     assert "DeltaCatalog" in spark.conf.get("spark.sql.catalog.spark_catalog")
     assert "IcebergSparkSessionExtensions" in spark.conf.get("spark.sql.extensions")
+
+
+@pytest.mark.parametrize(
+    ("master", "locations", "conf", "fetched"),
+    [
+        ("local[1]", ["parquet:/data/orders", "delta:s3"], {}, False),
+        ("local[1]", ["parquet:/data/orders", "parquet:s3a://lake/orders"], {}, True),
+        ("local[1]", ["delta:s3://lake/orders@v3"], {}, True),
+        ("local[1]", ["iceberg:cat.db.t"], {"spark.sql.catalog.cat.warehouse": "s3a://lake/warehouse"}, True),
+        ("yarn", ["parquet:s3://lake/orders"], {}, False),
+    ],
+)
+def test_jars_and_settings_of_s3_come_only_where_a_session_of_this_machine_reads_s3(
+    monkeypatch: pytest.MonkeyPatch, master: str, locations: list[str], conf: dict[str, str], fetched: bool
+) -> None:
+    asked: list[object] = []
+    monkeypatch.setattr(session, "fetch_jars", lambda jars, say: asked.append(jars))
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:9")
+    settings = session._settings(master, conf, locations)
+    assert bool(asked) is fetched
+    assert settings.get("spark.hadoop.fs.s3a.bucket.lake.endpoint") == ("http://127.0.0.1:9" if fetched else None)
 
 
 @pytest.mark.parametrize("name", ["spark-defaults-emr.conf", "spark-defaults-databricks.conf"])
