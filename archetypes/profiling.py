@@ -15,6 +15,7 @@ from connectors.postgres_objects import CatalogColumn, CatalogTable
 from connectors.postgres_profile import (
     ColumnFigures,
     distinct_estimates,
+    has_places,
     key_counts,
     partition_rows,
     profiling,
@@ -148,16 +149,16 @@ class _Run:
         """Keep a finding."""
         self.findings.append(StepFinding(code=code, severity=severity, object=where, text=text))
 
-    def leave_out(self, code: str, where: str, text: str) -> None:
+    def leave_out(self, code: str, where: str, text: str, severity: Severity = "HIGH") -> None:
         """Keep a finding about something that has no profile."""
-        self.say(code, "HIGH", where, text)
+        self.say(code, severity, where, text)
         self.left_out = True
 
     def add(self, one: DiscoveredObject, described: Mapping[TableName, CatalogTable]) -> None:
         """Profile a table; what cannot be read is left out and told."""
         name = _table_name(one)
         if one.refusal is not None:
-            self.leave_out("refused_object", str(name), f"Not profiled. {one.refusal}")
+            self.leave_out("refused_object", str(name), f"Not profiled. {one.refusal}", "MEDIUM")
             return
         try:
             with profiling(self.snapshot):
@@ -197,7 +198,7 @@ class _Table:
         for column in table.columns:
             if not column.readable:
                 self.run.leave_out("unreadable_column", f"{name}.{column.name}", "Not profiled: the role may not read it.")
-        kinds = self._classified(readable, value_samples(snapshot, table, readable))
+        kinds = self._classified(readable)
         figures = scan(snapshot, table, readable, self.percent)
         for failure in figures.failures:
             text = f"The server could not answer about it, so {'only its NULLs are counted' if failure.counted else 'it has no profile'}."
@@ -223,7 +224,22 @@ class _Table:
         self.run.findings += _table_findings(name, profiled)
         return profiled
 
-    def _classified(self, columns: Sequence[CatalogColumn], samples: Mapping[str, tuple[str, ...]]) -> dict[str, _Kind]:
+    def _samples(self, columns: Sequence[CatalogColumn]) -> Mapping[str, tuple[str, ...]]:
+        name = str(self.table.name)
+        if not has_places(self.table):
+            text = "No values are sampled, since its rows have no places for this role: personal data is recognised by names alone."
+            self.run.say("no_value_sample", "INFO", name, text)
+            return {}
+        found = value_samples(self.run.snapshot, self.table, columns)
+        if isinstance(found, ConnectorError):
+            self.run.say(
+                "no_value_sample", "LOW", name, f"Values could not be sampled: personal data is recognised by names alone. {found}"
+            )
+            return {}
+        return found
+
+    def _classified(self, columns: Sequence[CatalogColumn]) -> dict[str, _Kind]:
+        samples = self._samples(columns)
         rules, key = load_rules(), set(self.table.primary_key)
         types = {column.name: rule_for(column.type, None, rules).canonical or column.type.declared for column in columns}
         facts = [

@@ -21,6 +21,7 @@ __all__ = [
     "Failure",
     "TableFigures",
     "distinct_estimates",
+    "has_places",
     "key_counts",
     "partition_rows",
     "profiling",
@@ -37,6 +38,8 @@ _SAMPLED_ROWS = (50, 1_000)
 _SAMPLED_PAGES = 64
 _INTERVAL_INFINITY_SINCE = 170000
 _UNICODE = "UTF8"
+
+_PAGED = ("table", "partitioned table", "materialized view")
 
 _WHOLE = ("int2", "int4", "int8")
 _COLLATED = ("text", "varchar", "name", "citext", "char", "xml")
@@ -202,23 +205,30 @@ def distinct_estimates(snapshot: ExportedSnapshot, table: CatalogTable, rows: in
     return {name: round(-share * rows) if share < 0 else round(share) for name, share in found if share}
 
 
-def value_samples(snapshot: ExportedSnapshot, table: CatalogTable, columns: Sequence[CatalogColumn]) -> dict[str, tuple[str, ...]]:
+def value_samples(
+    snapshot: ExportedSnapshot, table: CatalogTable, columns: Sequence[CatalogColumn]
+) -> dict[str, tuple[str, ...]] | ConnectorError:
     """Return some values of each column as text, the same ones each time: of up to a thousand rows, from pages all over the table.
 
-    Empty where rows have no place to be ordered by (views), and where the role may read some columns only.
+    Args:
+        columns: all of the table's, since a role that may read some only is not told where rows lie; see `has_places`.
     """
     wanted = [column for column in columns if _root(column.type).name not in _NO_SAMPLES]
-    if table.kind not in ("table", "partitioned table", "materialized view") or not wanted or len(columns) < len(table.columns):
+    if not wanted:
         return {}
     rows = max(_SAMPLED_ROWS[0], min(_SAMPLED_ROWS[1], _SAMPLED_VALUES // len(wanted)))
     names = [quote_identifier("postgres", column.name) for column in wanted]
-    relation = _relation(table, _sampled_percent(table))
-    inner = f"SELECT {', '.join(names)} FROM {relation} ORDER BY tableoid, ctid LIMIT {rows}"
+    inner = f"SELECT {', '.join(names)} FROM {_relation(table, _sampled_percent(table))} ORDER BY tableoid, ctid LIMIT {rows}"
     texts = [f"left({name}::text, {SHOWN_CHARS})" for name in names]
-    found = _answers(snapshot, f"SELECT {', '.join(texts)} FROM ({inner}) AS some")
+    found = _answers(snapshot, f"SELECT {', '.join(texts)} FROM ({inner}) AS taken")
     if isinstance(found, ConnectorError):
-        return {}
+        return found
     return {column.name: tuple(str(row[place]) for row in found if row[place] is not None) for place, column in enumerate(wanted)}
+
+
+def has_places(table: CatalogTable) -> bool:
+    """Return whether rows of a table have places that this role can order them by."""
+    return table.kind in _PAGED and all(column.readable for column in table.columns)
 
 
 # one statement
@@ -301,7 +311,7 @@ def _answer(snapshot: ExportedSnapshot, query: str) -> tuple[Any, ...] | Connect
 
 def _relation(table: CatalogTable, sample_percent: str | None) -> str:
     relation = table.name.sql if table.children or table.kind in ("view", "partitioned table") else f"ONLY {table.name.sql}"
-    sampled = sample_percent is not None and table.kind in ("table", "partitioned table", "materialized view")
+    sampled = sample_percent is not None and table.kind in _PAGED
     return f"{relation} TABLESAMPLE SYSTEM ({sample_percent}) REPEATABLE (0)" if sampled else relation
 
 
