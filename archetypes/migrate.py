@@ -285,7 +285,7 @@ class _Writing:
             last = min(ranges, first + per_part)
             bytes_expected = per_range * (last - first)
             files = max(math.ceil(bytes_expected / file_bytes), min(cores, int(bytes_expected / _SMALLEST_FILE)), 1)
-            sizes.append((first, last, min(files, last - first) if not self.planned.sort_by else files))
+            sizes.append((first, last, files if self.planned.partition_by else min(files, last - first)))
         return tuple(sizes)
 
     def _key(self, number: int) -> str:
@@ -359,11 +359,9 @@ class _Writing:
     def _arranged(self, rows: DataFrame, files: int) -> DataFrame:
         by = [F.col(_quoted(name)) for name in self._targets(self.planned.sort_by)]
         folders = [F.col(_quoted(name)) for name in self._targets(self.planned.partition_by)]
-        if folders:
-            return rows.repartition(files, *folders).sortWithinPartitions(*folders, *by)
-        if by:
-            return (rows.repartitionByRange(files, *by) if files > 1 else rows.coalesce(1)).sortWithinPartitions(*by)
-        return rows.coalesce(files)
+        # No repartitionByRange: it would read the source twice, once for a sample, and count the rows of both.
+        arranged = rows.repartition(files, *folders) if folders else rows.coalesce(files)
+        return arranged.sortWithinPartitions(*folders, *by) if folders or by else arranged
 
     def _targets(self, names: Sequence[str]) -> list[str]:
         target = {column.name: column.target_name for column in self.planned.written()}

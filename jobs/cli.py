@@ -1,4 +1,4 @@
-"""The command `parity`: `compare`, `doctor`, `selftest`, `completion`."""
+"""The command `parity`: `compare`, `plan`, `run`, `status`, `doctor`, `selftest`, `completion`."""
 
 from __future__ import annotations
 
@@ -265,6 +265,64 @@ def _session(master: str | None, remote: str | None, conf: dict[str, str], locat
         return build_session("parity", master=master, remote=remote, conf=conf)
     with held_interrupts():
         return build_session("parity", master=master, remote=remote, conf=conf, locations=locations)
+
+
+@main.group("plan", cls=_Parity)
+def plan_group() -> None:
+    """Write the plan of a migration, for a person to read and change."""
+
+
+@plan_group.command("postgres-to-s3", short_help="PostgreSQL to Parquet in S3 or a folder.")
+@click.option("--source", cls=Once, required=True, metavar="URI", help="postgres://user@host:port/database, without a password.")
+@click.option("--schema", cls=Once, required=True, metavar="NAME", help="Of the source, exactly as it is written there.")
+@click.option("--tables", cls=Once, metavar="PATTERNS", help="Such as orders,line*. [default: all]")
+@click.option("--target", cls=Once, required=True, metavar="URI", help="s3://bucket/prefix or file:/folder.")
+@click.option("--out", cls=Once, metavar="FILE", help="The plan; - is stdout. [default: plan.yaml]")
+@click.option(
+    "--source-secret", cls=Once, metavar="PLACE", help="Of the password: env://NAME or file:///path. [default: PGPASSWORD, ~/.pgpass]"
+)
+@click.option("--profile-sample", cls=Once, metavar="SHARE", help="Profile this share of the rows only, such as 1%.")
+@click.option("--progress/--no-progress", default=None, help="Show what is going on, on stderr. [default: on a terminal]")
+def plan_postgres_to_s3(source: str, schema: str, target: str, **options: Any) -> int:
+    """Look at a PostgreSQL schema and write a plan of its migration; nothing is migrated.
+
+    The password comes from --source-secret, PGPASSWORD or ~/.pgpass, never from the URI.
+    """
+    from jobs.migration_commands import plan_command
+
+    return plan_command(source, schema, target, **options)
+
+
+@main.command("run", epilog=_EXIT_CODES, short_help="Carry out a plan, and prove the result.")
+@click.argument("plan", metavar="PLAN")
+@click.option("--workdir", cls=Once, metavar="DIR", help="For documents, report and state. [default: the plan's name without its ending]")
+@click.option(
+    "--only", multiple=True, metavar="STEPS", help="discovery, profiling, mapping, rewrite, migrate, reconciliation, explanation."
+)
+@click.option("--resume", is_flag=True, help="Go on with what --workdir holds.")
+@click.option("--report", cls=Once, metavar="FILE", help="The page of all tables. [default: report.html in --workdir]")
+@click.option("--show-values", is_flag=True, help="Show personal data in reports; without this they are masked.")
+@click.option("--progress/--no-progress", default=None, help="Show what is going on, on stderr. [default: on a terminal]")
+@_session_options
+def run(plan: str, **options: Any) -> int:
+    """Carry out PLAN: move its tables on one snapshot, compare both sides live, and say whether they are the same.
+
+    A plan that no longer fits the source is refused. After a crash, --resume goes on.
+    """
+    quieten()
+    from jobs.migration_commands import run_command
+
+    conf = settings(options["conf"])
+    return run_command(plan, lambda target: _session(options["master"], options["remote"], conf, (target,)), **options)
+
+
+@main.command(short_help="Say what a run has done so far.")
+@click.argument("workdir", metavar="DIR")
+def status(workdir: str) -> int:
+    """Say what the run in DIR has done so far, and whether it is at work."""
+    from jobs.migration_status import tell_status
+
+    return tell_status(Path(workdir))
 
 
 @main.command()

@@ -1,0 +1,630 @@
+"""A plan to a proven target: the steps one after the other on one snapshot, kept in a working folder so that a later attempt goes on."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from pyspark.sql import SparkSession
+
+import reports.html
+from archetypes.discovery import discover
+from archetypes.explanation import explanation_of
+from archetypes.mapping import map_tables
+from archetypes.migrate import SourceTable, loaded, migrate, run_name, source_table, store_of, table_of
+from archetypes.planning import require_fit
+from archetypes.profiling import profile
+from archetypes.reconciliation import Reconciled, document_sha256, findings_of, reconcile_table, reconciliation_of, worst
+from archetypes.step_output import digest_of, finished, load, path_of, stored
+from connectors.base import OpenedTable
+from connectors.objects import ObjectStore
+from connectors.postgres_address import TableName, parse_address
+from connectors.postgres_connection import PostgresLogin, connection_settings, log_in
+from connectors.postgres_snapshot import ExportedSnapshot, with_fresh_snapshot
+from connectors.publishing import discard, find_leftovers, folder_name
+from jobs.compare import VERSION, compare
+from jobs.comparison import Comparison
+from jobs.migration_status import STEPS, RunState, StepState, TableState, Workdir
+from jobs.output import write_whole
+from jobs.session import pinned
+from reports.figures import count, duration
+from reports.migration_page import Fault, MigrationPage, StepRow, TableRow, render_migration
+from schemas.agent_output import (
+    LoadReport,
+    ObjectName,
+    ProfilingResult,
+    RewriteResult,
+    Step,
+    StepFinding,
+    StepOutput,
+    TableLoad,
+    TableProfile,
+    TableVerdict,
+)
+from schemas.canonical_json import sha256_of
+from schemas.contract import Contract
+from schemas.errors import ConfigError, EngineError, InputError, ParityError, TransientConnectorError, UnreadableDataError
+from schemas.plan import MigrationPlan, PlanTable
+from schemas.verdict import EXIT_CODES, Reason, Verdict
+
+__all__ = ["Ended", "Order", "login_of", "run_plan"]
+
+_YEARS_S = 10 * 365 * 86_400.0
+_ON_SNAPSHOT: tuple[Step, ...] = ("profiling", "migrate", "reconciliation", "explanation")
+_NEEDED: Mapping[Step, tuple[Step, ...]] = {
+    "mapping": ("profiling",),
+    "rewrite": ("profiling", "mapping"),
+    "migrate": ("profiling",),
+    "reconciliation": ("profiling",),
+    "explanation": ("profiling",),
+}
+_SHOWN_CAUSES = 3
+
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is to be run.
+
+    Attributes:
+        only: steps; the others are neither made nor made again.
+        resume: go on with what the folder holds.
+        report: place of the page; None: report.html in the folder.
+        show_values: personal data are shown in reports.
+    """
+
+    plan: MigrationPlan
+    workdir: Workdir
+    only: tuple[Step, ...] = STEPS
+    resume: bool = False
+    report: Path | None = None
+    show_values: bool = False
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a run ended; without reconciliation there is no verdict, and the exit code says that the steps were done."""
+
+    verdict: Verdict | None
+    exit_code: int
+    page: MigrationPage | None
+
+
+def login_of(plan_source: str, source_secret: str | None) -> PostgresLogin:
+    """Return the login of a plan's source.
+
+    Raises:
+        ConfigError: the address names a table, or the secret names nothing.
+    """
+    address = parse_address(plan_source)
+    if address.table is not None:
+        raise ConfigError(f"{plan_source} names a table.", object=plan_source, hint="Leave ?table=… out; tables are named by --tables.")
+    options = {} if source_secret is None else {"password_secret": source_secret}
+    return log_in(address, connection_settings(options, plan_source))
+
+
+def run_plan(order: Order, start_spark: Callable[[], SparkSession], tell: Tell) -> Ended:
+    """Carry out a plan and leave its documents in the folder.
+
+    Args:
+        start_spark: called when Spark is needed first.
+        tell: is told what is going on.
+
+    Raises:
+        ConfigError: the folder holds a run already, or one of another plan; a step is missing that another one needs.
+        InputError: the plan no longer fits the source; the message says where.
+        ConnectorError, EngineError, StateError: it could not be carried out; `resume` goes on.
+    """
+    order.workdir.prepare()
+    with order.workdir.alone():
+        return _Run(order, start_spark, tell, _begun(order)).ended()
+
+
+def _begun(order: Order) -> RunState:
+    """Return the state to go on from, after making sure that it is of this plan."""
+    workdir, digest = order.workdir, order.plan.digest()
+    before = workdir.state()
+    if before is None:
+        write_whole(workdir.plan, order.plan.model_dump_json(by_alias=True, indent=1) + "\n")
+        waiting = {table.name: TableState() for table in order.plan.tables}
+        return workdir.store(RunState(plan_sha256=digest, tables=waiting))
+    if before.plan_sha256 != digest:
+        raise ConfigError(
+            f"--workdir {workdir.folder} holds a run of another plan.",
+            object=str(workdir.folder),
+            hint="Name another folder; what is published there is compared with, and replaced whole.",
+        )
+    if not order.resume and order.only == STEPS:
+        raise ConfigError(
+            f"--workdir {workdir.folder} holds a run of this plan already.",
+            object=str(workdir.folder),
+            hint="Add --resume to go on with it, or name another folder.",
+        )
+    return workdir.store(before.model_copy(update={"attempts": before.attempts + 1, "verdict": None, "result_sha256": None}))
+
+
+@dataclass
+class _Gathered:
+    """What one attempt on one snapshot has found; of no use on another one."""
+
+    snapshot: ExportedSnapshot
+    outputs: dict[Step, StepOutput]
+    loads: dict[str, TableLoad] = field(default_factory=dict)
+    refused: dict[str, ParityError] = field(default_factory=dict)
+    reconciled: dict[str, Reconciled[Comparison]] = field(default_factory=dict)
+
+
+@dataclass
+class _Run:
+    """One attempt. `state` is what the folder holds at any moment."""
+
+    order: Order
+    start_spark: Callable[[], SparkSession]
+    tell: Tell
+    state: RunState
+
+    def ended(self) -> Ended:
+        started, plan = time.monotonic(), self.order.plan
+        login = login_of(plan.source, plan.source_secret)
+        self.tell("discovery")
+        with self._step("discovery") as done:
+            discovery = done(discover(login, plan.schema_name))
+        require_fit(plan, discovery)
+        if not set(self.order.only) & set(_ON_SNAPSHOT):
+            self._documents(_Gathered(None, {"discovery": discovery}))  # type: ignore[arg-type]
+            return Ended(None, 0, None)
+        tables = [TableName(plan.schema_name, table.name) for table in plan.tables]
+        found = with_fresh_snapshot(login, tables, lambda snapshot: self._on(snapshot, login, discovery))
+        if "reconciliation" not in self.order.only:
+            return Ended(None, 0, None)
+        return self._concluded(found, time.monotonic() - started)
+
+    def _on(self, snapshot: ExportedSnapshot, login: PostgresLogin, discovery: StepOutput) -> _Gathered:
+        found = _Gathered(snapshot, {"discovery": discovery})
+        self._documents(found)
+        if not {"migrate", "reconciliation", "explanation"} & set(self.order.only):
+            return found
+        spark = self.start_spark()
+        run = run_name(self.order.plan, snapshot)
+        self._update(runs=tuple(dict.fromkeys((*self.state.runs, run))))
+        places = {planned.name: store_of(self.order.plan.target, planned) for planned in self.order.plan.tables}
+        sources = self._sources(found, login)
+        if "migrate" in self.order.only:
+            with self._step("migrate") as done, pinned(spark):
+                for planned in self.order.plan.tables:
+                    if planned.name in sources:
+                        self._migrate(spark, found, sources[planned.name], planned, places[planned.name], run)
+                done(self._load_report(found))
+        if "reconciliation" in self.order.only:
+            with self._step("reconciliation") as done:
+                for planned in self.order.plan.tables:
+                    if planned.name in sources and planned.name not in found.refused:
+                        self._reconcile(spark, found, sources[planned.name], planned, places[planned.name])
+                done(self._verdicts(found))
+        if "explanation" in self.order.only:
+            with self._step("explanation") as done:
+                done(self._explanation(found))
+        return found
+
+    # documents before the first row is moved
+
+    def _documents(self, found: _Gathered) -> None:
+        discovery = found.outputs["discovery"]
+        if self._wanted("profiling"):
+            found.outputs["profiling"] = self._kept("profiling") or self._made(
+                "profiling", lambda: profile(found.snapshot, discovery, tables=[table.name for table in self.order.plan.tables])
+            )
+        if self._wanted("mapping"):
+            found.outputs["mapping"] = self._kept("mapping") or self._made(
+                "mapping", lambda: map_tables(discovery, found.outputs["profiling"], target=self.order.plan.target)
+            )
+        if "rewrite" in self.order.only:
+            from archetypes.rewrite import rewrite
+
+            self.tell("rewrite")
+            with self._step("rewrite") as done:
+                output, files = rewrite(self.order.plan, discovery, found.outputs["mapping"])
+                for path, text in files.items():
+                    place = self.order.workdir.dbt / path.removeprefix("dbt/")
+                    place.parent.mkdir(parents=True, exist_ok=True)
+                    write_whole(place, text)
+                found.outputs["rewrite"] = done(output)
+
+    def _wanted(self, step: Step) -> bool:
+        return step in self.order.only or any(step in _NEEDED.get(other, ()) for other in self.order.only)
+
+    def _kept(self, step: Step) -> StepOutput | None:
+        """Return the document of an earlier attempt; a step that was not asked for must have one."""
+        known, path = self.state.steps.get(step), path_of(step, self.order.workdir.outputs)
+        if known is not None and (self.order.resume or step not in self.order.only):
+            output = load(path)
+            if digest_of(output) == known.sha256:
+                return output
+        if step in self.order.only:
+            return None
+        raise ConfigError(
+            f"--only {','.join(self.order.only)} needs the step {step}, which was not run in {self.order.workdir.folder}.",
+            object="--only",
+            hint=f"Add {step} to it.",
+        )
+
+    def _made(self, step: Step, make: Callable[[], StepOutput]) -> StepOutput:
+        self.tell(step)
+        with self._step(step) as done:
+            return done(make())
+
+    # tables
+
+    def _sources(self, found: _Gathered, login: PostgresLogin) -> dict[str, SourceTable]:
+        profiles = _profiles(found.outputs.get("profiling"))
+        schema = self.order.plan.schema_name
+        return {
+            planned.name: source_table(login, found.snapshot, schema, planned, profiles.get(planned.name))
+            for planned in self.order.plan.tables
+        }
+
+    def _migrate(
+        self, spark: SparkSession, found: _Gathered, source: SourceTable, planned: PlanTable, store: ObjectStore, run: str
+    ) -> None:
+        """Load one table, unless what an earlier attempt published is proven to be what this snapshot shows."""
+        name, before = planned.name, self.state.tables[planned.name]
+        started = time.monotonic()
+        if before.state in ("published", "proven") and before.run != run:
+            kept = loaded(source, planned, store)
+            if kept is not None and self._is_proven(spark, found, source, planned, store):
+                found.loads[name] = kept
+                return
+            found.reconciled.pop(name, None)
+        dead = [earlier for earlier in self.state.runs if earlier != run]
+        discard(store, find_leftovers(store, tables=[table_of(planned)], idle_s=_YEARS_S, runs=dead))
+        self._table(name, TableState(state="writing", run=run))
+        progress = _LoadProgress(self, name, run)
+        try:
+            load = migrate(spark, source, planned, store, run, progress)
+        except (EngineError, InputError, UnreadableDataError) as error:
+            found.refused[name] = error
+            self._table(name, TableState(state="refused", reason=error.message))
+            return
+        except ParityError as error:
+            if not _is_of_values(error):
+                raise
+            found.refused[name] = error
+            self._table(name, TableState(state="refused", reason=error.message))
+            return
+        found.loads[name] = load
+        seconds = before.seconds if before.run == run and before.seconds else time.monotonic() - started
+        self._table(name, _published(load, run, seconds))
+
+    def _is_proven(self, spark: SparkSession, found: _Gathered, source: SourceTable, planned: PlanTable, store: ObjectStore) -> bool:
+        self.tell(f"{planned.name}: is it still as it was published?")
+        if planned.contract.columns is not None or planned.contract.where is not None or planned.contract.sample is not None:
+            return False
+        try:
+            verdict = self._reconcile(spark, found, source, planned, store).verdict
+        except TransientConnectorError:
+            raise
+        except ParityError:
+            return False
+        return verdict.verdict in ("PASS", "PASS_WITH_RULES") and not verdict.matched_by_rule
+
+    def _reconcile(
+        self, spark: SparkSession, found: _Gathered, source: SourceTable, planned: PlanTable, store: ObjectStore
+    ) -> Reconciled[Comparison]:
+        name = planned.name
+        if name in found.reconciled:
+            return found.reconciled[name]
+
+        def compared(opened: OpenedTable, target: str, contract: Contract) -> Comparison:
+            return compare(
+                opened,
+                target,
+                contract=contract,
+                spark=spark,
+                show_values=self.order.show_values,
+                progress=lambda phase: self.tell(f"{name}: reconciliation, {phase}"),
+            )
+
+        load = found.loads.get(name)
+        manifest = load.manifest_sha256 if load else self.state.tables[name].manifest_sha256
+        reconciled = reconcile_table(spark, source, planned, store, compared, manifest_sha256=manifest)
+        if reconciled.outcome is not None:
+            place = self.order.workdir.comparisons / _file_name(name)
+            reconciled.outcome.to_json(place.with_name(place.name + ".json"))
+            write_whole(place.with_name(place.name + ".html"), reports.html.render(reconciled.outcome.data))
+        found.reconciled[name] = reconciled
+        verdict = reconciled.verdict.verdict
+        before = self.state.tables[name]
+        self._table(name, before.model_copy(update={"state": "proven", "verdict": verdict, "rows": reconciled.verdict.source_rows}))
+        return reconciled
+
+    # documents after
+
+    def _load_report(self, found: _Gathered) -> StepOutput:
+        plan = self.order.plan
+        ordered = tuple(found.loads[table.name] for table in plan.tables if table.name in found.loads)
+        findings = [
+            StepFinding(code="table_not_loaded", severity="HIGH", object=f"{plan.schema_name}.{name}", text=str(error))
+            for name, error in sorted(found.refused.items())
+        ]
+        return finished(
+            "migrate",
+            dataset=plan.schema_name,
+            inputs=self._inputs(found),
+            result=LoadReport(pin=found.snapshot.pin, tables=ordered),
+            findings=findings,
+            status="PARTIAL" if found.refused else None,
+        )
+
+    def _verdicts(self, found: _Gathered) -> StepOutput:
+        plan = self.order.plan
+        verdicts = [
+            found.reconciled[table.name].verdict if table.name in found.reconciled else self._unloaded(found, table)
+            for table in plan.tables
+        ]
+        inputs = self._inputs(found) | {f"comparison {one.name.name}": one.result_sha256 for one in verdicts}
+        refused = [
+            StepFinding(code="table_not_loaded", severity="HIGH", object=f"{plan.schema_name}.{name}", text=str(error))
+            for name, error in sorted(found.refused.items())
+        ]
+        return finished(
+            "reconciliation",
+            dataset=plan.schema_name,
+            inputs=inputs,
+            result=reconciliation_of(verdicts),
+            findings=[*refused, *findings_of({f"{plan.schema_name}.{name}": one for name, one in found.reconciled.items()})],
+        )
+
+    def _unloaded(self, found: _Gathered, planned: PlanTable) -> TableVerdict:
+        """A table that could not be loaded proves nothing; the error names the column."""
+        error = found.refused[planned.name]
+        reason = Reason(code="not_loaded", text=error.message)
+        return TableVerdict(
+            origin="full_scan",
+            name=ObjectName(schema_name=self.order.plan.schema_name, name=planned.name),
+            verdict="INCONCLUSIVE",
+            reasons=(reason,),
+            source_rows=0,
+            target_rows=0,
+            matched=0,
+            rows_ppm=0,
+            columns_ppm=0,
+            partitions_ppm=0,
+            source_pin=found.snapshot.pin,
+            target_pin=None,
+            contract_sha256=planned.comparison().digest(),
+            result_sha256=sha256_of(reason.document()),
+        )
+
+    def _explanation(self, found: _Gathered) -> StepOutput:
+        results = {name: one.outcome.result for name, one in found.reconciled.items() if one.outcome is not None}
+        inputs = {f"comparison {name}": document_sha256(result) for name, result in results.items()}
+        return finished(
+            "explanation",
+            dataset=self.order.plan.schema_name,
+            inputs=inputs or self._inputs(found),
+            result=explanation_of(self.order.plan.schema_name, results),
+        )
+
+    def _inputs(self, found: _Gathered) -> dict[str, str]:
+        own = {"plan": self.order.plan.digest(), "snapshot": sha256_of(found.snapshot.pin)}
+        return own | {step: digest_of(output) for step, output in found.outputs.items() if step in ("discovery", "profiling")}
+
+    # the end
+
+    def _concluded(self, found: _Gathered, seconds: float) -> Ended:
+        plan, workdir = self.order.plan, self.order.workdir
+        verdicts = {
+            table.name: found.reconciled[table.name].verdict if table.name in found.reconciled else self._unloaded(found, table)
+            for table in plan.tables
+        }
+        verdict = worst([one.verdict for one in verdicts.values()])
+        result_sha256 = _result_sha256(plan, verdicts, found)
+        self._update(verdict=verdict, result_sha256=result_sha256)
+        page = self._page(found, verdicts, verdict, result_sha256, seconds)
+        write_whole(workdir.result, _json(self._result(found, verdicts, verdict, result_sha256, seconds)))
+        write_whole(self.order.report or workdir.report, render_migration(page))
+        return Ended(verdict, EXIT_CODES[verdict], page)
+
+    def _result(
+        self, found: _Gathered, verdicts: Mapping[str, TableVerdict], verdict: Verdict, result_sha256: str, seconds: float
+    ) -> dict[str, Any]:
+        plan = self.order.plan
+        tables = []
+        for planned in plan.tables:
+            state, one = self.state.tables[planned.name], verdicts[planned.name]
+            load = found.loads.get(planned.name)
+            compared = found.reconciled.get(planned.name)
+            tables.append(
+                {
+                    **one.document(),
+                    "name": planned.name,
+                    "path": planned.path,
+                    "load": {
+                        "read": load.read,
+                        "written": load.written,
+                        "rejected": load.rejected,
+                        "bytes": load.bytes,
+                        "files": len(load.files),
+                        "seconds": round(state.seconds, 3),
+                        "rows_per_s": round(load.read / state.seconds) if state.seconds else None,
+                    }
+                    if load
+                    else None,
+                    "comparison": f"comparisons/{_file_name(planned.name)}.json" if compared and compared.outcome else None,
+                }
+            )
+        return {
+            "_type": "parity.migration_result.v1",
+            "verdict": verdict,
+            "exit_code": EXIT_CODES[verdict],
+            "result_sha256": result_sha256,
+            "plan_sha256": plan.digest(),
+            "source": plan.source,
+            "schema": plan.schema_name,
+            "target": plan.target,
+            "pin": found.snapshot.pin,
+            "attempts": self.state.attempts,
+            "seconds": round(seconds, 3),
+            "tables": tables,
+            "steps": {step: self.state.steps[step].document() for step in STEPS if step in self.state.steps},
+            "versions": {"parity": VERSION},
+        }
+
+    def _page(
+        self, found: _Gathered, verdicts: Mapping[str, TableVerdict], verdict: Verdict, result_sha256: str, seconds: float
+    ) -> MigrationPage:
+        plan = self.order.plan
+        above = (self.order.report or self.order.workdir.report).absolute().parent
+        rows = [self._row(found, planned, verdicts[planned.name], above) for planned in plan.tables]
+        documents = [output for step in STEPS if (output := self._stored(found, step)) is not None]
+        shown = (Fault(one.severity, one.object, one.text) for output in documents for one in output.findings)
+        return MigrationPage(
+            verdict=verdict,
+            source=plan.source,
+            schema=plan.schema_name,
+            target=plan.target,
+            pin=found.snapshot.pin,
+            plan_sha256=plan.digest(),
+            result_sha256=result_sha256,
+            seconds=seconds,
+            tables=tuple(rows),
+            steps=tuple(
+                StepRow(step, done.status, done.seconds, done.sha256) for step in STEPS if (done := self.state.steps.get(step)) is not None
+            ),
+            findings=tuple(dict.fromkeys(shown)),
+            questions=tuple((table.name, text) for table in plan.tables for text in table.questions),
+            views=_views(found.outputs.get("rewrite")),
+        )
+
+    def _stored(self, found: _Gathered, step: Step) -> StepOutput | None:
+        if step in found.outputs:
+            return found.outputs[step]
+        return load(path_of(step, self.order.workdir.outputs)) if step in self.state.steps else None
+
+    def _row(self, found: _Gathered, planned: PlanTable, one: TableVerdict, above: Path) -> TableRow:
+        reconciled, load, state = found.reconciled.get(planned.name), found.loads.get(planned.name), self.state.tables[planned.name]
+        page = self.order.workdir.comparisons.absolute() / f"{_file_name(planned.name)}.html"
+        told = reconciled.outcome.result.explanations if reconciled and reconciled.outcome else ()
+        return TableRow(
+            name=planned.name,
+            path=planned.path,
+            verdict=one.verdict,
+            source_rows=one.source_rows,
+            target_rows=one.target_rows,
+            differing=one.changed + one.missing + one.extra,
+            bytes=load.bytes if load else 0,
+            files=len(load.files) if load else 0,
+            seconds=state.seconds,
+            why=tuple(reason.text for reason in one.reasons),
+            causes=tuple(explanation.statement for explanation in told if explanation.share)[:_SHOWN_CAUSES],
+            report=quote(os.path.relpath(page, above)) if reconciled and reconciled.outcome else None,
+        )
+
+    # the folder
+
+    @contextmanager
+    def _step(self, step: Step) -> Iterator[Callable[[StepOutput], StepOutput]]:
+        """Give what stores the document of a step and notes that it is done."""
+        started = time.monotonic()
+
+        def done(output: StepOutput) -> StepOutput:
+            stored(output, self.order.workdir.outputs)
+            note = StepState(sha256=digest_of(output), status=output.status, seconds=time.monotonic() - started)
+            self._update(steps={**self.state.steps, step: note})
+            return output
+
+        yield done
+
+    def _table(self, name: str, state: TableState) -> None:
+        self._update(tables={**self.state.tables, name: state})
+
+    def _update(self, **changes: Any) -> None:
+        self.state = self.order.workdir.store(self.state.model_copy(update=changes))
+
+
+@dataclass
+class _LoadProgress:
+    """Tells how far a table is, how fast it goes and when it will be done."""
+
+    run: _Run
+    name: str
+    staged_by: str
+    started: float = field(default_factory=time.monotonic)
+    first: int | None = None
+
+    def __call__(self, done: int, total: int) -> None:
+        spent = time.monotonic() - self.started
+        speed = done / spent if spent else 0.0
+        text = f"{self.name}: {count(done)} of {count(total)} rows, {count(round(speed))} rows/s"
+        if 0 < done < total and speed:
+            text += f", {duration((total - done) / speed)} left"
+        self.run.tell(text)
+        state = self.run.state.tables[self.name]
+        self.run._table(self.name, state.model_copy(update={"rows": total, "rows_done": done}))
+
+
+def _published(load: TableLoad, run: str, seconds: float) -> TableState:
+    return TableState(
+        state="published",
+        run=run,
+        manifest_sha256=load.manifest_sha256,
+        rows=load.read,
+        rows_done=load.written,
+        bytes=load.bytes,
+        files=len(load.files),
+        seconds=seconds,
+    )
+
+
+def _is_of_values(error: ParityError) -> bool:
+    """Whether an error says that a value has no form in the target: of that table nothing is known then, of others all."""
+    return " holds a " in error.message and " cannot hold exactly" in error.message
+
+
+def _profiles(profiling: StepOutput | None) -> dict[str, TableProfile]:
+    if profiling is None or not isinstance(profiling.result, ProfilingResult):
+        return {}
+    return {table.name.name: table for table in profiling.result.tables}
+
+
+def _views(rewritten: StepOutput | None) -> tuple[tuple[str, str], ...]:
+    if rewritten is None or not isinstance(rewritten.result, RewriteResult):
+        return ()
+    return tuple((f"{one.name.schema_name}.{one.name.name}", one.path or one.reason or "") for one in rewritten.result.views)
+
+
+def _result_sha256(plan: MigrationPlan, verdicts: Mapping[str, TableVerdict], found: _Gathered) -> str:
+    """Return the digest of what came out: no file name, no snapshot, no time, which differ from run to run on the same data."""
+    told = []
+    for name, one in verdicts.items():
+        reconciled = found.reconciled.get(name)
+        columns = reconciled.outcome.result.columns if reconciled and reconciled.outcome else ()
+        counts = {key: value for key, value in one.document().items() if isinstance(value, int)}
+        told.append(
+            {
+                **counts,
+                "name": name,
+                "verdict": one.verdict,
+                "reasons": sorted({reason.code for reason in one.reasons}),
+                "contract": one.contract_sha256,
+                "columns": [[column.source, column.target, column.canonical_type, column.compared, column.changed] for column in columns],
+            }
+        )
+    return sha256_of({"plan": plan.digest(), "tables": told})
+
+
+def _file_name(table: str) -> str:
+    return folder_name(table)
+
+
+def _json(document: Mapping[str, Any]) -> str:
+    import json
+
+    return json.dumps(document, ensure_ascii=False, indent=2) + "\n"
