@@ -206,7 +206,7 @@ class _Table:
         rows = figures.rows if self.percent is None else self.found.rows_estimate
         estimates = {} if rows is None else distinct_estimates(snapshot, table, rows)
         self.run.statistics[name] = estimates
-        if not estimates and readable and self.found.kind != "view":
+        if not estimates and figures.columns and figures.rows and self.found.kind != "view":
             self.run.say("no_statistics", "INFO", name, "Distinct values are not estimated: the table was never analysed. ANALYZE does it.")
         columns = tuple(self._column(one, kinds, estimates) for one in figures.columns)
         key, duplicates, missing = self._key(columns)
@@ -297,7 +297,7 @@ class _Table:
         names = {column.name for column in complete}
         declared = [key for key in _declared_keys(self.table) if set(key) <= names and key not in primary]
         unique = [key for key in declared[:_TRIED] if self._counted(key) == (0, 0)]
-        if not primary and not unique:
+        if not primary and not unique and rows > 1:  # one row is named by anything
             unique = [key for key in _guessed_keys(rows, complete, kinds) if self._counted(key) == (0, 0)]
         return (*primary, *unique)
 
@@ -433,10 +433,10 @@ def _percent(sample: str) -> str:
 
 def _table_findings(name: str, profiled: TableProfile) -> Iterator[StepFinding]:
     if profiled.duplicate_keys:
-        text = f"{profiled.duplicate_keys:,} keys ({', '.join(profiled.key)}) have several rows; rows of child tables are among them."
+        text = f"Keys ({', '.join(profiled.key)}) that several rows have, child tables included: {profiled.duplicate_keys:,}."
         yield _finding("duplicate_keys", "MEDIUM", name, text)
     if profiled.null_keys:
-        yield _finding("null_keys", "MEDIUM", name, f"{profiled.null_keys:,} rows have NULL in the key ({', '.join(profiled.key)}).")
+        yield _finding("null_keys", "MEDIUM", name, f"Rows with NULL in the key ({', '.join(profiled.key)}): {profiled.null_keys:,}.")
     for column in profiled.columns:
         where = f"{name}.{column.name}"
         for kinds, severity, why in (
