@@ -33,10 +33,13 @@ from schemas.coercion import Coercion, TypeRules
 from schemas.contract import Contract, Criticality
 from schemas.errors import InputError
 
-__all__ = ["VERSION", "discovered", "map_tables", "mapped_objects", "proven_keys", "shown"]
+__all__ = ["NOT_IN_PLAN", "VERSION", "discovered", "map_tables", "mapped_objects", "proven_keys", "shown"]
 
 VERSION = "data/{version}"
 """Folder of a published version, below that of its table; `{version}` is what the manifest says."""
+
+NOT_IN_PLAN = ("no_columns", "not_migrated", "refused_object", "view_not_migrated")
+"""Codes of findings about objects of which no table is made."""
 
 _MIB = 1 << 20
 _FILE_BYTES = 256 * _MIB
@@ -47,6 +50,7 @@ _MOST_RANGES = 1_000
 _JSON_RULES = ("PG-15", "PG-15a")
 _NESTED = ("array<", "struct<", "map<")
 _PLAIN = re.compile(r"[a-z_][a-z0-9_$]*")
+_PARTITIONS = ("partition", "partitioned_table")  # one of the latter that has a parent is partitioned once more
 _TABLES = ("table", "partitioned_table", "partition")
 
 
@@ -138,7 +142,7 @@ def mapped_objects(discovery: DiscoveryResult) -> tuple[DiscoveredObject, ...]:
     return tuple(
         one
         for one in discovery.objects
-        if one.kind in _TABLES and one.origin != "refused" and not (one.kind == "partition" and names & set(one.parents))
+        if one.kind in _TABLES and one.origin != "refused" and not (one.kind in _PARTITIONS and names & set(one.parents))
     )
 
 
@@ -414,7 +418,7 @@ def _left_out(read: _Read) -> Iterator[StepFinding]:
         elif one.kind in ("view", "materialized_view"):
             text = "A view is not migrated as a table; the rewrite step translates its query."
             yield StepFinding(code="view_not_migrated", severity="INFO", object=named, text=text, citations=cited)
-        elif one.kind == "partition":
+        elif one.kind in _PARTITIONS:
             text = "A partition is read through its parent."
             yield StepFinding(code="read_through_parent", severity="INFO", object=named, text=text, citations=cited)
         else:
@@ -424,6 +428,10 @@ def _left_out(read: _Read) -> Iterator[StepFinding]:
 
 def _findings(found: DiscoveredObject, table: TableMapping, read: _Read) -> Iterator[StepFinding]:
     named = shown(found.name.schema_name, found.name.name)
+    if not found.columns:
+        text = "It has no columns, and Parquet has no files without columns."
+        yield StepFinding(code="no_columns", severity="MEDIUM", object=named, text=text)
+        return
     for column in table.unmapped:
         text = f"{column.reason} {column.remedy or ''}".strip()
         where = shown(found.name.schema_name, found.name.name, column.column)

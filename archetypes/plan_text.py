@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from archetypes.mapping import NOT_IN_PLAN
 from archetypes.planning import mapped
 from schemas.agent_output import ColumnMapping, StepOutput, TableMapping, UnmappedColumn
 from schemas.contract import Contract
@@ -20,14 +21,19 @@ _WIDTH = 118
 _LONGEST_KEY = 1000  # YAML takes at most 1,024 characters before the colon, unless the key is marked with ?
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 _TO_SAY = ("text", "declared")
-_HEAD = """
-Read by: parity run THIS_FILE --workdir DIR. Change what you like; a plan that does not fit the source is refused, with the place.
-Text with signs that YAML takes for its own stands in "double quotes".
-
-Of a column: `target` is its name in the target, if another one is wanted; `rule_id` another rule of policy/type_rules for its type, with
-the `target_type` that it makes. A column that is not to be migrated stands in `exclude` of the table's contract, and here as well.
-Of a contract: keys name a row; rules (rtrim, nfc, json, …) and tolerance (abs:0.01, rel:1e-6) say what counts as equal.
-"""
+_HEAD = (
+    "",
+    "`parity run` reads this file. Change what you like: a plan that does not fit the source is refused, and told where.",
+    'Text with signs that mean something to YAML stands in "double quotes"; so do yes, no, null and numbers that are names.',
+    "",
+    "columns:  target        the name in the target, where another one is wanted",
+    "          rule_id       how the type is read: any rule of policy/type_rules that is for the type",
+    "          target_type   what that rule makes of it",
+    "          note          for people: the declared type",
+    "contract: keys          name a row; [] compares whole rows",
+    "          exclude       columns that are neither written nor compared; they stay in the list of columns",
+    "          rules         what counts as equal: rtrim, nfc, json, ...; tolerance: abs:0.01, rel:1e-6",
+)
 
 
 def plan_text(plan: MigrationPlan, mapping: StepOutput | None = None) -> str:
@@ -40,8 +46,10 @@ def plan_text(plan: MigrationPlan, mapping: StepOutput | None = None) -> str:
         InputError: the document is none of a mapping.
     """
     told = {(table.name.schema_name, table.name.name): table for table in mapped(mapping).tables} if mapping else {}
-    lines = [*_comment(f"Migration of {plan.source}, schema {plan.schema_name}, to {plan.target}."), *_comment(_HEAD)]
+    lines = [*_comment(f"Migration of {plan.source}, schema {plan.schema_name}, to {plan.target}.")]
+    lines += [f"# {line}".rstrip() for line in _HEAD]
     lines += _open_points(plan)
+    lines += _left_out(mapping) if mapping else []
     lines.append("")
     for name in ("type_", "archetype", "source", "source_secret", "schema_name", "target", "discovery_sha256", "rulebook_sha256"):
         key = MigrationPlan.model_fields[name].alias or name
@@ -82,12 +90,10 @@ def _letter(letter: str) -> str:
     return short.get(letter) or (f"\\u{ord(letter):04X}" if ord(letter) <= 0xFFFF else f"\\U{ord(letter):08X}")
 
 
-def _comment(text: str) -> list[str]:
+def _comment(text: str, indent: str = "") -> list[str]:
     """Return lines of comment; what YAML or a terminal would not print is written as an escape."""
-    lines = []
-    for line in text.strip().split("\n") if text == _HEAD else [text]:
-        safe = "".join(letter if letter.isprintable() else _letter(letter) for letter in line)
-        lines += textwrap.wrap(safe, _WIDTH, break_long_words=False, break_on_hyphens=False) or [""]
+    safe = "".join(letter if letter.isprintable() else _letter(letter) for letter in text)
+    lines = textwrap.wrap(safe, _WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
     return [f"# {line}".rstrip() for line in lines]
 
 
@@ -98,6 +104,15 @@ def _open_points(plan: MigrationPlan) -> list[str]:
         lines += _comment(f"TO DECIDE before this plan can run: {len(refused)} columns have no rule; search for REFUSED below.")
     lines += _comment(f"{len(plan.tables)} tables, {questions} open questions: they stand with each table, and do not stop a run.")
     return lines
+
+
+def _left_out(mapping: StepOutput) -> Iterator[str]:
+    """Say what is in the source and not in the plan."""
+    left = [found for found in mapping.findings if found.code in NOT_IN_PLAN]
+    if left:
+        yield from ("#", "# Not in this plan:")
+        for found in left:
+            yield from _comment(f"  {found.object}: {found.text}", indent="    ")
 
 
 def _table(table: PlanTable, told: TableMapping | None) -> Iterator[str]:

@@ -31,6 +31,8 @@ def plan_of(
 ) -> MigrationPlan:
     """Return the plan that the mapping proposes; every column of the source stands in it, refused ones without a target type.
 
+    Tables without columns are left out, since Parquet has no files without columns.
+
     Args:
         source: URI without a secret.
         source_secret: `env://NAME` or `file:///path`.
@@ -45,7 +47,7 @@ def plan_of(
     tables = tuple(
         _plan_table(objects[table.name], table)
         for table in mapped(mapping).tables
-        if table.name.schema_name == schema and table.name in objects
+        if table.name.schema_name == schema and table.name in objects and objects[table.name].columns
     )
     if not tables:
         there = ", ".join(shown(one.name.schema_name, one.name.name) for one in found.objects[:20]) or "nothing"
@@ -196,7 +198,7 @@ def _object(plan: MigrationPlan, table: PlanTable, objects: dict[str, Discovered
         raise InputError(f"Table {where} cannot be read: {one.refusal}", object=where, hint=hint)
     if one not in mapped_objects(found):
         parent = next((shown(name.schema_name, name.name) for name in one.parents), None)
-        if one.kind == "partition" and parent is not None:
+        if one.kind in ("partition", "partitioned_table") and parent is not None:
             raise ConfigError(
                 f"{where} is a partition of {parent}, through which it is read.", object=where, hint="Take it out of the plan."
             )

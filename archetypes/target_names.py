@@ -14,16 +14,18 @@ _PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
 _LONGEST_BYTES = 255
 _DIGITS = 8
 
-# What Athena or Spark in ANSI mode does not take as a name without quotes.
+# What Athena does not take as a name without quotes, in statements that define tables or in queries.
 _RESERVED_WORDS = """
-    all alter and anti any array as authorization between both by case cast check collate column commit constraint create cross cube
-    current_catalog current_date current_path current_schema current_time current_timestamp current_user date day deallocate decimal delete
-    describe distinct drop else end escape except execute exists external extract false fetch filter for foreign from full function grant
-    group grouping having in inner insert intersect interval into is join json_array json_exists json_object json_query json_table
-    json_value lateral leading left like limit listagg local localtime localtimestamp map minus natural normalize not null of on only or
-    order outer overlaps partition position prepare primary procedure range recursive references revoke right rollback rollup row rows
-    select semi session_user set skip smallint some start table tablesample then time timestamp to trailing trim true truncate type
-    uescape union unique unknown unnest update user using values varchar view when where window with
+    all alter and array as authorization between bigint binary boolean both by case cashe cast char column commit conf constraint create
+    cross cube current current_catalog current_date current_path current_schema current_time current_timestamp current_user cursor database
+    date dayofweek deallocate decimal delete describe distinct div double drop else end escape except exchange execute exists extended
+    external extract false fetch float floor following for foreign from full function grant group grouping having if import in inner insert
+    int integer intersect interval into is join json_array json_exists json_object json_query json_table json_value last lateral left less
+    like listagg local localtime localtimestamp macro map more natural none normalize not null numeric of on only or order out outer over
+    partialscan partition percent preceding precision prepare preserve primary procedure range reads recursive reduce references regexp
+    revoke right rlike rollback rollup row rows select set skip smallint start table tablesample then time timestamp to transform trigger
+    trim true truncate uescape unbounded union uniquejoin unnest update user using utc_timestamp values varchar views when where window
+    with
 """
 _RESERVED = frozenset(_RESERVED_WORDS.split())
 

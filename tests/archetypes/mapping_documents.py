@@ -17,6 +17,7 @@ from schemas.agent_output import (
     Identity,
     ObjectName,
     ProfilingResult,
+    StepFinding,
     StepOutput,
     TableProfile,
 )
@@ -108,7 +109,10 @@ def discovery(*objects: DiscoveredObject) -> StepOutput:
         system="PostgreSQL 16.2", cluster="1", host="db.example", port=5432, database="shop", role="reader", encoding="UTF8", collation="C"
     )
     result = DiscoveryResult(identity=identity, objects=objects, permission_bits=3)
-    return finished("discovery", dataset="public", inputs={"catalog": CATALOG}, result=result)
+    findings = [
+        StepFinding(code="refused_object", severity="HIGH", object=one.name.name, text=one.refusal) for one in objects if one.refusal
+    ]
+    return finished("discovery", dataset="public", inputs={"catalog": CATALOG}, result=result, findings=findings)
 
 
 def profiling(found: StepOutput, tables: Mapping[str, Sequence[ColumnProfile]], *, rows: int = 1000, **facts: Any) -> StepOutput:
