@@ -66,7 +66,7 @@ class OpenedTable:
         identity: equal for two sides that are the same object and version, so that a self-comparison is noticed.
         bytes, files: as far as known.
         stored: the files, where they lie on this machine's disk and are read whole; else empty.
-        dear: a second scan costs much more than a shuffle (CSV, JSON).
+        dear: a second scan costs much more than a shuffle (CSV, JSON, databases).
         findings: worth telling (file_schema_drift, csv settings, …).
         blockers: why nothing proven on this side may be PASS (hidden files, ambiguous calendar, …).
         complete: call with the number of rows that were read; returns blockers when the store itself counts others.

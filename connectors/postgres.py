@@ -88,11 +88,12 @@ class PostgresDoor:
         """
         table, below = _described(snapshot, name)
         plan = reading_plan(table, below, tasks=ranges, fetch_rows=fetch_rows)
-        return self._opened(spark, replace(login, address=replace(login.address, table=name)), snapshot, plan, table)
+        return self._opened(spark, replace(login, address=replace(login.address, table=name)), snapshot, plan, (table, *below))
 
     def _opened(
-        self, spark: SparkSession, login: PostgresLogin, snapshot: ExportedSnapshot, plan: ReadingPlan, table: CatalogTable
+        self, spark: SparkSession, login: PostgresLogin, snapshot: ExportedSnapshot, plan: ReadingPlan, tables: Sequence[CatalogTable]
     ) -> OpenedTable:
+        table = tables[0]
         columns = [(column, self.types(column.type, column.name)) for column in table.columns]
         readable = [
             ReadColumn(column.name, column.type, coercion) for column, coercion in columns if column.readable and not coercion.refused
@@ -113,7 +114,7 @@ class PostgresDoor:
             pin=f"{snapshot.pin}; {plan.reason}",
             pinned=not blockers,
             identity=f"{snapshot.server.identity}/{table.oid} {snapshot.visible}",
-            bytes=table.bytes or None,
+            bytes=sum(one.bytes for one in tables) or None,
             dear=True,
             findings=(*snapshot.server.findings(login.address.host), *_column_findings(columns, snapshot.server.role, table)),
             blockers=blockers,

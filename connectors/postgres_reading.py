@@ -69,7 +69,7 @@ def reading_plan(
     below: Collection[CatalogTable] = (),
     *,
     tasks: int | None = None,
-    parallelism: int = 2,
+    parallelism: int = 8,
     fetch_rows: int | None = None,
     key_range: KeyRange | None = None,
 ) -> ReadingPlan:

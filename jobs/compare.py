@@ -304,7 +304,7 @@ class _Run:
         if contract.strength == "sha256":
             reason = "sums of hashes can be forged, so every row is paired and compared by its SHA-256"
         elif _are_small_and_dear(opened):
-            reason = "small files in a text format: pairing all rows at once costs less than parsing them twice"
+            reason = "little to read, but dear: pairing all rows at once costs less than parsing or fetching them twice"
         return reconcile(Request(sides[0], sides[1], reason, self._as_copies(opened, contract)), self.progress)
 
     def _as_copies(self, opened: tuple[OpenedTable, OpenedTable], contract: Contract) -> str | None:

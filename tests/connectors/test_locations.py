@@ -21,6 +21,8 @@ from schemas.errors import ConfigError
         ("iceberg:cat.db.t@123", Location("iceberg", "cat.db.t", "123")),
         ("iceberg:/home/me@work/t", Location("iceberg", "/home/me@work/t")),
         ("hive:db.t", Location("hive", "db.t")),
+        ('postgres://r@h/db?table=public."a/"', Location("postgres", '//r@h/db?table=public."a/"')),
+        ("postgres://r@h/db?table=public.a/", Location("postgres", "//r@h/db?table=public.a/")),
     ],
 )
 def test_parses(uri: str, location: Location) -> None:

@@ -12,8 +12,9 @@ import psycopg
 import pytest
 
 from connectors.postgres_address import TableName, parse_address, parse_table_name
-from connectors.postgres_connection import PostgresLogin, connect, connection_settings, jdbc_properties, log_in
+from connectors.postgres_connection import PostgresLogin, connect, connection_settings, jdbc_properties, jdbc_url, log_in
 from connectors.postgres_password import Password, find_password, read_password_file
+from jobs.jars import configuration
 from schemas.errors import ConfigError, ConnectorError, InputError, MissingExtraError, TransientConnectorError
 from tests.connectors.postgres_stage import PASSWORD, PostgresStage
 
@@ -261,8 +262,24 @@ def test_without_psycopg_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> 
         pass
 
 
+def test_properties_with_capitals_stand_in_the_address_because_spark_passes_names_on_in_small_letters() -> None:
+    login = PostgresLogin(ADDRESS, connection_settings({"connect_timeout": "7s"}, "x", {}), None)
+
+    assert all(name == name.lower() for name in jdbc_properties(login))
+    assert jdbc_url(login).startswith("jdbc:postgresql://db.example:5433/shop?ApplicationName=parity&connectTimeout=7&")
+    assert "readOnly=true" in jdbc_url(login) and "logServerErrorDetail=false" in jdbc_url(login)
+
+
+def test_the_log_of_spark_does_not_hold_connection_properties() -> None:
+    """At debug level Spark writes them as they are, the password too."""
+    lines = configuration("log4j2-local.properties").splitlines()
+
+    assert "logger.jdbc.name = org.apache.spark.sql.execution.datasources.jdbc.connection" in lines
+    assert "logger.jdbc.level = info" in lines
+
+
 def test_the_password_of_spark_stands_under_the_name_that_spark_redacts() -> None:
     properties = jdbc_properties(PostgresLogin(ADDRESS, connection_settings({}, "x", {}), Password(PASSWORD, "test")))
 
     assert [name for name, value in properties.items() if PASSWORD in value] == ["password"]
-    assert PASSWORD not in ADDRESS.jdbc_url
+    assert PASSWORD not in jdbc_url(PostgresLogin(ADDRESS, connection_settings({}, "x", {}), Password(PASSWORD, "test")))
