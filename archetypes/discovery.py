@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from archetypes.step_output import finished
+from archetypes.template import load_template
 from connectors.postgres_address import TableName
 from connectors.postgres_catalog import discover as read_catalog
 from connectors.postgres_connection import PostgresLogin, connect
@@ -35,13 +36,26 @@ from schemas.coercion import NativeType
 from schemas.model import Model
 from schemas.verdict import Severity
 
-__all__ = ["ALLOWED_RIGHTS", "discover"]
+__all__ = ["discover"]
 
-ALLOWED_RIGHTS = 0x0003
-"""Bits that a role which only reads has: select, and use of the schema."""
+_ROUTE: Literal["postgres_to_s3"] = "postgres_to_s3"
 
 _SELECT, _USAGE, _INSERT, _UPDATE, _DELETE, _TRUNCATE, _CREATE, _TEMPORARY, _OWNER, _SUPERUSER, _BYPASS, _ROLES = (
     1 << bit for bit in range(12)
+)
+_RIGHTS = (
+    "select",
+    "usage",
+    "insert",
+    "update",
+    "delete",
+    "truncate",
+    "create",
+    "temporary tables",
+    "ownership",
+    "superuser",
+    "bypass of row security",
+    "administration of roles",
 )
 _KINDS: Mapping[str, Literal["table", "partitioned_table", "view", "materialized_view", "foreign_table"]] = {
     "table": "table",
@@ -125,9 +139,11 @@ def _document(seen: _Seen) -> StepOutput:
     findings = (*_role_findings(seen, result), *_object_findings(seen, tables))
     refused = [table for table in tables if table.origin == "refused"]
     if tables and len(refused) == len(tables):
-        return finished("discovery", dataset=seen.schema, inputs=inputs, result=result, findings=findings, status="REFUSED")
+        return finished(
+            "discovery", archetype=_ROUTE, dataset=seen.schema, inputs=inputs, result=result, findings=findings, status="REFUSED"
+        )
     status: Literal["PARTIAL", "DONE"] = "PARTIAL" if refused or any(one.code == "unreadable_column" for one in findings) else "DONE"
-    return finished("discovery", dataset=seen.schema, inputs=inputs, result=result, findings=findings, status=status)
+    return finished("discovery", archetype=_ROUTE, dataset=seen.schema, inputs=inputs, result=result, findings=findings, status=status)
 
 
 def _identity(seen: _Seen) -> Identity:
@@ -400,6 +416,9 @@ def _role_findings(seen: _Seen, result: DiscoveryResult) -> Iterator[StepFinding
     if rights.temporary and not rights.superuser:
         text = f"The role {role} may create temporary tables, as everybody may by default. REVOKE TEMPORARY ON DATABASE … FROM PUBLIC;"
         yield _finding("role_can_create_temporary", "INFO", database, text)
+    if more := result.permission_bits & ~load_template(_ROUTE).allowed_rights:
+        names = [name for bit, name in enumerate(_RIGHTS) if more & 1 << bit]
+        yield _finding("more_than_reading", "INFO", database, f"The role {role} has more rights than reading needs: {', '.join(names)}.")
     if result.identity.standby:
         yield _finding("standby", "INFO", database, "This is a standby: a conflict with its recovery may end the snapshot.")
     for unseen in result.unseen:

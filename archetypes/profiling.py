@@ -72,7 +72,7 @@ def profile(
 ) -> StepOutput:
     """Return what the values of tables look like: counts, extremes, digits, special values, keys, personal data.
 
-    One scan per table and 400 columns, one more per key that is proven and for the rows of partitions. Extremes are shown only of
+    One scan per table and 200 columns, one more per key that is proven and for the rows of partitions. Extremes are shown only of
     columns whose sensitivity is public, else as their form, or as the kind of personal data.
 
     Args:

@@ -32,7 +32,7 @@ __all__ = [
 SHOWN_CHARS = 200
 """Of each smallest, greatest and sampled value; more is not fetched."""
 
-_COLUMNS_A_STATEMENT = 400  # one target entry each; a select list holds 1,664
+_COLUMNS_A_STATEMENT = 200  # planning takes longer than a scan beyond it; a select list holds 1,664
 _SAMPLED_VALUES = 50_000
 _SAMPLED_ROWS = (50, 1_000)
 _SAMPLED_PAGES = 64
@@ -139,7 +139,7 @@ def scan(
 ) -> TableFigures:
     """Return the figures of a table's columns, inside `profiling`.
 
-    A statement holds up to 400 columns, and scans once. One that fails is halved until the column is known that it fails for; of that
+    A statement holds up to 200 columns, and scans once. One that fails is halved until the column is known that it fails for; of that
     one NULLs are counted alone, and when that fails too, nothing.
 
     Args:
