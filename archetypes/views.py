@@ -77,7 +77,8 @@ _CONDITIONS = (
 )  # fmt: skip
 _KNOWN = (*_CLAUSES, *_VALUES, *_CONDITIONS)
 
-_WHOLE = {"TINYINT", "SMALLINT", "INT", "BIGINT"}
+_WIDTHS = ("TINYINT", "SMALLINT", "INT", "BIGINT")
+_WHOLE = set(_WIDTHS)
 _EXACT = _WHOLE | {"DECIMAL"}
 _NUMBERS = _EXACT | {"FLOAT", "DOUBLE"}
 _TEXT = {"TEXT", "VARCHAR", "CHAR"}
@@ -317,6 +318,35 @@ def _require_compared(tree: exp.Query, readable: Mapping[ObjectName, Readable]) 
         above = column.parent.parent if isinstance(column.parent, exp.Alias) else column.parent
         if not found.compared and (inner or not root_only or above is not tree):
             raise UntranslatableError(f"it works with {column.name}, {said}, which the target compares otherwise.")
+
+
+def _type(node: exp.Expr | None) -> str:
+    node = node.unnest() if node is not None else None
+    return node.type.this.value if node is not None and node.type is not None else "UNKNOWN"
+
+
+def _require(node: exp.Expr | None, wanted: Collection[str], said: str) -> None:
+    if isinstance(node, exp.Null) or _type(node) in wanted:
+        return
+    kind = "number" if wanted is _NUMBERS else "text" if wanted is _TEXT else "date"
+    raise UntranslatableError(f"it uses {said}, whose operand is not known to be a {kind} there.")
+
+
+def _require_cast(node: exp.Cast, said: str) -> None:
+    """Allow casts that change no value: within a family, of whole numbers to text or more digits, and of literals."""
+    source, target = _type(node.this), node.to.this.value
+    literal = isinstance(node.this.unnest(), (exp.Literal, exp.Null))
+    digits = bool(node.to.expressions)
+    allowed = (
+        (target in _TEXT and not digits and (source in _TEXT or source in _WHOLE))
+        or (target in _WHOLE and source in _WHOLE and _WIDTHS.index(source) <= _WIDTHS.index(target))
+        or (target == "DECIMAL" and source in _EXACT)
+        or (target == "DOUBLE" and source in ("FLOAT", "DOUBLE"))
+        or (target == source and not digits)
+        or (target in ("DATE", "TIMESTAMP") and literal)
+    )
+    if not allowed:
+        raise UntranslatableError(f"it casts, {said}, which is not known to give the same elsewhere.")
 
 
 def _read_columns(tree: exp.Query, readable: Mapping[ObjectName, Readable]) -> Iterator[tuple[exp.Column, ReadableColumn]]:
