@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
 
 from pyspark.sql import SparkSession
 
@@ -22,37 +21,28 @@ from schemas.errors import ConnectorError, InputError, MissingTableError, Transi
 from schemas.plan import PlanTable
 from schemas.verdict import CompareResult, Reason, Verdict
 
-__all__ = ["Compared", "Comparing", "Reconciled", "document_sha256", "findings_of", "reconcile_table", "reconciliation_of", "worst"]
+__all__ = ["Comparing", "Reconciled", "document_sha256", "findings_of", "reconcile_table", "reconciliation_of", "still_proven", "worst"]
 
 _WORST_LAST: tuple[Verdict, ...] = ("PASS", "PASS_WITH_RULES", "SAMPLED_PASS", "INCONCLUSIVE", "FAIL")
 _ALL_PPM = 1_000_000
 _SHOWN = 5
 
 
-class Compared(Protocol):
-    """What a comparison gives back."""
-
-    @property
-    def result(self) -> CompareResult: ...
-
-
-Outcome = TypeVar("Outcome", bound=Compared)
-
-Comparing = Callable[[OpenedTable, str, Contract], Outcome]
-"""A source that is open already, the URI of the target and the contract to what a comparison gives back."""
+Comparing = Callable[[OpenedTable, str, Contract], CompareResult]
+"""A source that is open already, the URI of the target and the contract to the document of their comparison."""
 
 
 @dataclass(frozen=True)
-class Reconciled(Generic[Outcome]):
+class Reconciled:
     """The verdict on one table, and what it rests on.
 
     Attributes:
-        outcome: of the comparison; None where the target could not be read.
+        result: of the comparison; None where the target could not be read.
         faults: files of the target that are not as they were published.
     """
 
     verdict: TableVerdict
-    outcome: Outcome | None
+    result: CompareResult | None
     faults: tuple[Fault, ...] = ()
 
 
@@ -61,17 +51,17 @@ def reconcile_table(
     source: SourceTable,
     planned: PlanTable,
     store: ObjectStore,
-    compare: Comparing[Outcome],
+    compare: Comparing,
     *,
     manifest_sha256: str | None = None,
-) -> Reconciled[Outcome]:
+) -> Reconciled:
     """Compare a table with what is published of it, then make sure that its files are those that were published.
 
     The files are looked at last: when they are what the manifest says after the comparison, and the comparison saw no change,
     then it read exactly them. A file that cannot be read any more is told by name.
 
     Args:
-        compare: of two sides; see Comparing.
+        compare: see Comparing.
         manifest_sha256: of the manifest that the load returned, where it is known.
 
     Raises:
@@ -89,7 +79,7 @@ def reconcile_table(
         spark, source.login, source.snapshot, source.name, ranges=planned.ranges if source.table.kind != "view" else None
     )
     try:
-        outcome = compare(opened, f"parquet:{published.spark_path}", contract)
+        result = compare(opened, f"parquet:{published.spark_path}", contract)
     except (ConnectorError, InputError) as error:
         if isinstance(error, TransientConnectorError):
             raise
@@ -98,7 +88,16 @@ def reconcile_table(
             raise
         return _unread(source, planned, error.message, faults)
     faults = verify_published(store, table, manifest_sha256=manifest_sha256)
-    return Reconciled(_verdict(source, outcome.result, faults), outcome, faults)
+    return Reconciled(_verdict(source, result, faults), result, faults)
+
+
+def still_proven(store: ObjectStore, planned: PlanTable, verdict: TableVerdict, manifest_sha256: str) -> bool:
+    """Return whether a verdict of an earlier attempt on the same snapshot stands: nothing was different, and every file is as it was."""
+    passed = verdict.verdict in ("PASS", "PASS_WITH_RULES")
+    try:
+        return passed and not verify_published(store, table_of(planned), manifest_sha256=manifest_sha256)
+    except (MissingTableError, CorruptObjectError):
+        return False
 
 
 def reconciliation_of(verdicts: Sequence[TableVerdict]) -> ReconciliationResult:
@@ -116,12 +115,12 @@ def document_sha256(result: CompareResult) -> str:
     return sha256_of({name: value for name, value in result.document().items() if name != "timings"})
 
 
-def findings_of(reconciled: Mapping[str, Reconciled[Outcome]]) -> tuple[StepFinding, ...]:
+def findings_of(reconciled: Mapping[str, Reconciled]) -> tuple[StepFinding, ...]:
     """Return what a person should know besides the verdicts: files that changed, and what the comparisons found."""
     found = []
     for name, one in sorted(reconciled.items()):
         found += [StepFinding(code=f"file_{fault.kind}", severity="CRITICAL", object=name, text=fault.text) for fault in one.faults]
-        for finding in one.outcome.result.findings if one.outcome else ():
+        for finding in one.result.findings if one.result else ():
             where = f"{name}.{finding.column}" if finding.column else name
             found.append(StepFinding(code=finding.class_, severity=finding.severity, object=where, text=finding.text))
     return tuple(found)
@@ -172,7 +171,7 @@ def _verdict(source: SourceTable, result: CompareResult, faults: tuple[Fault, ..
     )
 
 
-def _unread(source: SourceTable, planned: PlanTable, why: str, faults: tuple[Fault, ...]) -> Reconciled[Outcome]:
+def _unread(source: SourceTable, planned: PlanTable, why: str, faults: tuple[Fault, ...]) -> Reconciled:
     """The verdict on a target that is gone or broken: it was published whole, so this is a difference."""
     contract = _contract(planned)
     reasons = (*_reasons(faults), Reason(code="target_unreadable", text=why))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -11,16 +12,16 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from pydantic import ValidationError
 from pyspark.sql import SparkSession
 
-import reports.html
 from archetypes.discovery import discover
 from archetypes.explanation import explanation_of
 from archetypes.mapping import map_tables
 from archetypes.migrate import SourceTable, loaded, migrate, run_name, source_table, store_of, table_of
 from archetypes.planning import require_fit
 from archetypes.profiling import profile
-from archetypes.reconciliation import Reconciled, document_sha256, findings_of, reconcile_table, reconciliation_of, worst
+from archetypes.reconciliation import Reconciled, document_sha256, findings_of, reconcile_table, reconciliation_of, still_proven, worst
 from archetypes.step_output import digest_of, finished, load, path_of, stored
 from connectors.base import OpenedTable
 from connectors.objects import ObjectStore
@@ -51,7 +52,7 @@ from schemas.canonical_json import sha256_of
 from schemas.contract import Contract
 from schemas.errors import ConfigError, EngineError, InputError, ParityError, TransientConnectorError, UnreadableDataError
 from schemas.plan import MigrationPlan, PlanTable
-from schemas.verdict import EXIT_CODES, Reason, Verdict
+from schemas.verdict import EXIT_CODES, CompareResult, Reason, Verdict
 
 __all__ = ["Ended", "Order", "login_of", "run_plan"]
 
@@ -158,7 +159,7 @@ class _Gathered:
     outputs: dict[Step, StepOutput]
     loads: dict[str, TableLoad] = field(default_factory=dict)
     refused: dict[str, ParityError] = field(default_factory=dict)
-    reconciled: dict[str, Reconciled[Comparison]] = field(default_factory=dict)
+    reconciled: dict[str, Reconciled] = field(default_factory=dict)
 
 
 @dataclass
@@ -284,7 +285,9 @@ class _Run:
             found.reconciled.pop(name, None)
         dead = [earlier for earlier in self.state.runs if earlier != run]
         discard(store, find_leftovers(store, tables=[table_of(planned)], idle_s=_YEARS_S, runs=dead))
-        self._table(name, TableState(state="writing", run=run))
+        here = before.run == run and before.state in ("published", "proven")
+        if not here:
+            self._table(name, TableState(state="writing", run=run))
         progress = _LoadProgress(self, name, run)
         try:
             load = migrate(spark, source, planned, store, run, progress)
@@ -299,8 +302,8 @@ class _Run:
             self._table(name, TableState(state="refused", reason=error.message))
             return
         found.loads[name] = load
-        seconds = before.seconds if before.run == run and before.seconds else time.monotonic() - started
-        self._table(name, _published(load, run, seconds))
+        if not here or before.manifest_sha256 != load.manifest_sha256:
+            self._table(name, _published(load, run, time.monotonic() - started))
 
     def _is_proven(self, spark: SparkSession, found: _Gathered, source: SourceTable, planned: PlanTable, store: ObjectStore) -> bool:
         self.tell(f"{planned.name}: is it still as it was published?")
@@ -314,15 +317,16 @@ class _Run:
             return False
         return verdict.verdict in ("PASS", "PASS_WITH_RULES") and not verdict.matched_by_rule
 
-    def _reconcile(
-        self, spark: SparkSession, found: _Gathered, source: SourceTable, planned: PlanTable, store: ObjectStore
-    ) -> Reconciled[Comparison]:
+    def _reconcile(self, spark: SparkSession, found: _Gathered, source: SourceTable, planned: PlanTable, store: ObjectStore) -> Reconciled:
         name = planned.name
         if name in found.reconciled:
             return found.reconciled[name]
+        if (before := self._proven_before(found, planned, store)) is not None:
+            found.reconciled[name] = before
+            return before
 
-        def compared(opened: OpenedTable, target: str, contract: Contract) -> Comparison:
-            return compare(
+        def compared(opened: OpenedTable, target: str, contract: Contract) -> CompareResult:
+            outcome = compare(
                 opened,
                 target,
                 contract=contract,
@@ -330,19 +334,37 @@ class _Run:
                 show_values=self.order.show_values,
                 progress=lambda phase: self.tell(f"{name}: reconciliation, {phase}"),
             )
+            self._keep_comparison(name, outcome)
+            return outcome.result
 
         load = found.loads.get(name)
         manifest = load.manifest_sha256 if load else self.state.tables[name].manifest_sha256
         reconciled = reconcile_table(spark, source, planned, store, compared, manifest_sha256=manifest)
-        if reconciled.outcome is not None:
-            place = self.order.workdir.comparisons / _file_name(name)
-            reconciled.outcome.to_json(place.with_name(place.name + ".json"))
-            write_whole(place.with_name(place.name + ".html"), reports.html.render(reconciled.outcome.data))
         found.reconciled[name] = reconciled
-        verdict = reconciled.verdict.verdict
-        before = self.state.tables[name]
-        self._table(name, before.model_copy(update={"state": "proven", "verdict": verdict, "rows": reconciled.verdict.source_rows}))
+        changes = {"state": "proven", "proof": reconciled.verdict, "proven_on": found.snapshot.visible, "manifest_sha256": manifest}
+        self._table(name, self.state.tables[name].model_copy(update=changes))
         return reconciled
+
+    def _proven_before(self, found: _Gathered, planned: PlanTable, store: ObjectStore) -> Reconciled | None:
+        """Return what an earlier attempt has proven on this very snapshot, if the target still is what it was."""
+        state = self.state.tables[planned.name]
+        if state.proof is None or state.manifest_sha256 is None or state.proven_on != found.snapshot.visible:
+            return None
+        place = self._comparison(planned.name, ".json")
+        try:
+            result = CompareResult.model_validate_json(place.read_text(encoding="utf-8"))
+        except (OSError, ValidationError, UnicodeDecodeError):
+            return None
+        if document_sha256(result) != state.proof.result_sha256:
+            return None
+        return Reconciled(state.proof, result) if still_proven(store, planned, state.proof, state.manifest_sha256) else None
+
+    def _keep_comparison(self, name: str, outcome: Comparison) -> None:
+        outcome.to_json(self._comparison(name, ".json"))
+        outcome.to_html(self._comparison(name, ".html"))
+
+    def _comparison(self, name: str, ending: str) -> Path:
+        return self.order.workdir.comparisons / f"{folder_name(name)}{ending}"
 
     # documents after
 
@@ -403,7 +425,7 @@ class _Run:
         )
 
     def _explanation(self, found: _Gathered) -> StepOutput:
-        results = {name: one.outcome.result for name, one in found.reconciled.items() if one.outcome is not None}
+        results = {name: one.result for name, one in found.reconciled.items() if one.result is not None}
         inputs = {f"comparison {name}": document_sha256(result) for name, result in results.items()}
         return finished(
             "explanation",
@@ -457,7 +479,7 @@ class _Run:
                     }
                     if load
                     else None,
-                    "comparison": f"comparisons/{_file_name(planned.name)}.json" if compared and compared.outcome else None,
+                    "comparison": f"comparisons/{folder_name(planned.name)}.json" if compared and compared.result else None,
                 }
             )
         return {
@@ -510,8 +532,8 @@ class _Run:
 
     def _row(self, found: _Gathered, planned: PlanTable, one: TableVerdict, above: Path) -> TableRow:
         reconciled, load, state = found.reconciled.get(planned.name), found.loads.get(planned.name), self.state.tables[planned.name]
-        page = self.order.workdir.comparisons.absolute() / f"{_file_name(planned.name)}.html"
-        told = reconciled.outcome.result.explanations if reconciled and reconciled.outcome else ()
+        page = self._comparison(planned.name, ".html").absolute()
+        told = reconciled.result.explanations if reconciled and reconciled.result else ()
         return TableRow(
             name=planned.name,
             path=planned.path,
@@ -524,7 +546,7 @@ class _Run:
             seconds=state.seconds,
             why=tuple(reason.text for reason in one.reasons),
             causes=tuple(explanation.statement for explanation in told if explanation.share)[:_SHOWN_CAUSES],
-            report=quote(os.path.relpath(page, above)) if reconciled and reconciled.outcome else None,
+            report=quote(os.path.relpath(page, above)) if reconciled and reconciled.result else None,
         )
 
     # the folder
@@ -605,7 +627,7 @@ def _result_sha256(plan: MigrationPlan, verdicts: Mapping[str, TableVerdict], fo
     told = []
     for name, one in verdicts.items():
         reconciled = found.reconciled.get(name)
-        columns = reconciled.outcome.result.columns if reconciled and reconciled.outcome else ()
+        columns = reconciled.result.columns if reconciled and reconciled.result else ()
         counts = {key: value for key, value in one.document().items() if isinstance(value, int)}
         told.append(
             {
@@ -620,11 +642,5 @@ def _result_sha256(plan: MigrationPlan, verdicts: Mapping[str, TableVerdict], fo
     return sha256_of({"plan": plan.digest(), "tables": told})
 
 
-def _file_name(table: str) -> str:
-    return folder_name(table)
-
-
 def _json(document: Mapping[str, Any]) -> str:
-    import json
-
     return json.dumps(document, ensure_ascii=False, indent=2) + "\n"

@@ -16,7 +16,7 @@ from pydantic import Field, ValidationError
 from jobs.output import write_whole
 from reports.escape import plain
 from reports.figures import bytes_text, count, duration
-from schemas.agent_output import Step
+from schemas.agent_output import Step, TableVerdict
 from schemas.errors import ConfigError, StateError
 from schemas.model import Model
 from schemas.plan import MigrationPlan
@@ -44,6 +44,9 @@ class TableState(Model):
     Attributes:
         run: of the publishing; another one under every snapshot.
         seconds: of the load.
+        proof: the verdict on it.
+        proven_on: the snapshot that it was compared on.
+        reason: why it was not loaded.
     """
 
     state: Literal["waiting", "writing", "published", "proven", "refused"] = "waiting"
@@ -54,7 +57,8 @@ class TableState(Model):
     bytes: int = 0
     files: int = 0
     seconds: float = 0.0
-    verdict: Verdict | None = None
+    proof: TableVerdict | None = None
+    proven_on: str | None = None
     reason: str | None = None
 
 
@@ -231,6 +235,6 @@ def _table(table: TableState) -> str:
     elif table.state in ("published", "proven"):
         speed = f", {count(round(table.rows / table.seconds))} rows/s" if table.seconds else ""
         told += f", {count(table.rows)} rows, {bytes_text(table.bytes)}{speed}"
-    if table.verdict:
-        told += f": {table.verdict}"
+    if table.proof:
+        told += f": {table.proof.verdict}"
     return told + (f" ({table.reason})" if table.reason else "")
