@@ -9,7 +9,14 @@ from connectors.postgres_address import TableName
 from engine.portable_sql import quote_identifier
 from schemas.errors import ConnectorError, EngineError, InputError, MissingTableError, ParityError, TransientConnectorError
 
-__all__ = ["HiddenRowsError", "OffSnapshotError", "postgres_condition", "translate_postgres_error", "translate_reader_error"]
+__all__ = [
+    "HiddenRowsError",
+    "OffSnapshotError",
+    "UnheldValueError",
+    "postgres_condition",
+    "translate_postgres_error",
+    "translate_reader_error",
+]
 
 OFF_SNAPSHOT = "parity: this reader is not on the snapshot"
 """How the text begins that a reader's query fails with when it is not where it must be."""
@@ -60,6 +67,12 @@ class HiddenRowsError(ConnectorError):
     """Row-level security would have hidden rows from this role."""
 
     code = "row_security"
+
+
+class UnheldValueError(ConnectorError):
+    """A column holds a value that the type it is read as cannot hold exactly."""
+
+    code = "unheld_value"
 
 
 class OffSnapshotError(EngineError):
@@ -114,7 +127,7 @@ def translate_reader_error(exc: BaseException, where: str) -> ParityError | None
         return exc
     text = f"{type(exc).__name__}: {exc}"
     if raised := _RAISED.search(text):
-        return ConnectorError(f"{where}: {raised.group(1)}.", object=where, hint=_AS_TEXT)
+        return UnheldValueError(f"{where}: {raised.group(1)}.", object=where, hint=_AS_TEXT)
     if "org.postgresql" not in text and OFF_SNAPSHOT not in text:
         return None
     line = _SERVER_LINE.search(text)
@@ -206,7 +219,7 @@ def _of_the_query(told: _Told) -> ParityError:
         return EngineError(f"{where}: the server refused an attempt to write in a read-only transaction.", object=where)
     for pattern, what in _VALUES:
         if re.search(pattern, primary):
-            return ConnectorError(f"{where}: a column holds {what}.", object=where, hint=_AS_TEXT)
+            return UnheldValueError(f"{where}: a column holds {what}.", object=where, hint=_AS_TEXT)
     more = f": {primary}" if state and state.startswith(("42", "0A")) else f": {_without_values(primary)}" if state is None else ""
     return ConnectorError(
         f"{where}: the server could not answer a query{named}{more}.", object=where, hint="The server's log has the details."

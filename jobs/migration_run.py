@@ -27,6 +27,7 @@ from connectors.base import OpenedTable
 from connectors.objects import ObjectStore
 from connectors.postgres_address import TableName, parse_address
 from connectors.postgres_connection import PostgresLogin, connection_settings, log_in
+from connectors.postgres_errors import UnheldValueError
 from connectors.postgres_snapshot import ExportedSnapshot, with_fresh_snapshot
 from connectors.publishing import discard, find_leftovers, folder_name
 from jobs.compare import VERSION, compare
@@ -50,7 +51,7 @@ from schemas.agent_output import (
 )
 from schemas.canonical_json import sha256_of
 from schemas.contract import Contract
-from schemas.errors import ConfigError, EngineError, InputError, ParityError, TransientConnectorError, UnreadableDataError
+from schemas.errors import ConfigError, InputError, ParityError, TransientConnectorError
 from schemas.plan import MigrationPlan, PlanTable
 from schemas.verdict import EXIT_CODES, CompareResult, Reason, Verdict
 
@@ -291,13 +292,7 @@ class _Run:
         progress = _LoadProgress(self, name, run)
         try:
             load = migrate(spark, source, planned, store, run, progress)
-        except (EngineError, InputError, UnreadableDataError) as error:
-            found.refused[name] = error
-            self._table(name, TableState(state="refused", reason=error.message))
-            return
-        except ParityError as error:
-            if not _is_of_values(error):
-                raise
+        except (InputError, UnheldValueError) as error:  # of this table nothing is known then, of the others all
             found.refused[name] = error
             self._table(name, TableState(state="refused", reason=error.message))
             return
@@ -603,11 +598,6 @@ def _published(load: TableLoad, run: str, seconds: float) -> TableState:
         files=len(load.files),
         seconds=seconds,
     )
-
-
-def _is_of_values(error: ParityError) -> bool:
-    """Whether an error says that a value has no form in the target: of that table nothing is known then, of others all."""
-    return " holds a " in error.message and " cannot hold exactly" in error.message
 
 
 def _profiles(profiling: StepOutput | None) -> dict[str, TableProfile]:
