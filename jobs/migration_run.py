@@ -228,7 +228,10 @@ class _Run:
                 "mapping", lambda: map_tables(discovery, found.outputs["profiling"], target=self.order.plan.target)
             )
         if "rewrite" in self.order.only:
-            from archetypes.rewrite import rewrite
+            try:
+                from archetypes.rewrite import rewrite
+            except ModuleNotFoundError:
+                return
 
             self.tell("rewrite")
             with self._step("rewrite") as done:
