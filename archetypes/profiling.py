@@ -78,7 +78,8 @@ def profile(
     Args:
         snapshot: on which everything is read.
         discovery: of the same database.
-        tables: names, or `schema.name`; None: every table, partitioned table and materialized view that is not read as part of another.
+        tables: names in the schema of the discovery, or `schema.name`; None: every table, partitioned table and materialized view
+            that is not read as part of another.
         sample: `1%`, `1/64`: so many of the pages, the same ones each time; None: all rows. Views are always read whole.
         progress: called before each table with how many are done, how many there are, and its name.
 
@@ -96,7 +97,7 @@ def profile(
     if not isinstance(found, DiscoveryResult):
         raise InputError("The discovery was refused: there is nothing to profile.", object=discovery.dataset)
     _same_database(snapshot, found)
-    chosen = _chosen(found, tables)
+    chosen = _chosen(found, discovery.dataset, tables)
     run = _Run(snapshot, None if sample is None else _percent(sample))
     described = _described(snapshot, [one for one in chosen if one.origin != "refused"])
     for place, one in enumerate(chosen):
@@ -370,19 +371,22 @@ def _says_key(name: str) -> bool:
 # what is chosen
 
 
-def _chosen(found: DiscoveryResult, tables: Sequence[str] | None) -> list[DiscoveredObject]:
+def _chosen(found: DiscoveryResult, schema: str, tables: Sequence[str] | None) -> list[DiscoveredObject]:
     if tables is None:
         return [one for one in found.objects if one.kind in _WITH_ROWS and not _is_part(one, found)]
-    readable = [(one, _table_name(one)) for one in found.objects if one.kind in _READABLE]
-    chosen = []
-    for wanted in tables:
-        fitting = [one for one, name in readable if wanted in (name.name, str(name), f"{name.schema}.{name.name}")]
-        if not fitting:
-            close = nearest(wanted, [name.name for _, name in readable])
-            hint = f"Did you mean {', '.join(close)}?" if close else "Take names from the discovery; letters are taken as written."
-            raise MissingTableError(f"The discovery has no table {wanted}.", object=wanted, hint=hint)
-        chosen += [one for one in fitting if one not in chosen]
-    return chosen
+    readable = {_table_name(one): one for one in found.objects if one.kind in _READABLE}
+    return [readable[name] for name in dict.fromkeys(_named(wanted, schema, list(readable)) for wanted in tables)]
+
+
+def _named(wanted: str, schema: str, readable: Sequence[TableName]) -> TableName:
+    """Return the table that is meant: of the schema that was discovered before those of others, which stand with their schema."""
+    own = [name for name in readable if (name.schema, name.name) == (schema, wanted)]
+    fitting = own or [name for name in readable if wanted in (str(name), f"{name.schema}.{name.name}")]
+    if not fitting:
+        close = nearest(wanted, [name.name for name in readable])
+        hint = f"Did you mean {', '.join(close)}?" if close else "Take names from the discovery; letters are taken as written."
+        raise MissingTableError(f"The discovery has no table {wanted}.", object=wanted, hint=hint)
+    return fitting[0]
 
 
 def _is_part(one: DiscoveredObject, found: DiscoveryResult) -> bool:

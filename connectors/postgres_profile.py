@@ -202,7 +202,7 @@ def distinct_estimates(snapshot: ExportedSnapshot, table: CatalogTable, rows: in
         " ORDER BY attname"
     )
     found = snapshot.fetch(query, [table.name.schema, table.name.name, bool(table.children)])
-    return {name: round(-share * rows) if share < 0 else round(share) for name, share in found if share}
+    return {name: min(rows, round(-share * rows if share < 0 else share)) for name, share in found if share}
 
 
 def value_samples(

@@ -164,6 +164,17 @@ def test_digits_agree_with_decimals_of_python(stage: PostgresStage) -> None:
     assert (column(output, "n", "none").max_precision, column(output, "n", "none").max_scale) == (None, None)
 
 
+@pytest.mark.parametrize("kind", ["date", "timestamp", "timestamptz"])
+def test_times_are_counted_up_to_the_day(stage: PostgresStage, kind: str) -> None:
+    schema = stage.fresh_schema()
+    days = ["0001-12-31 BC", "0001-01-01", "1582-10-14", "1582-10-15", "9999-12-31", "10000-01-01", "infinity", "-infinity"]
+    stage.run(f"CREATE TABLE t (v {kind}); INSERT INTO t SELECT day::{kind} FROM unnest(ARRAY{days}) AS day")
+
+    assert seen(column(profiled(stage, schema), "v", "t")) == {
+        "positive_infinity": 1, "negative_infinity": 1, "bc": 1, "before_1582": 3, "year_above_9999": 1,
+    }  # fmt: skip
+
+
 def test_odd_names_are_profiled(whole: StepOutput) -> None:
     odd = table(whole, 'Odd."name" 😀')
 
@@ -213,6 +224,16 @@ def test_texts_of_a_key_are_told_apart_by_their_bytes(stage: PostgresStage) -> N
     stage.run("CREATE TABLE t (code text COLLATE loose); INSERT INTO t VALUES ('a'), ('A')")
 
     assert table(profiled(stage, schema), "t").candidate_keys == (("code",),)
+
+
+def test_a_name_is_that_of_the_discovered_schema_before_others(stage: PostgresStage) -> None:
+    other, schema = stage.fresh_schema(), stage.fresh_schema()
+    stage.run(f"""
+        CREATE TABLE sales (id int, day date) PARTITION BY RANGE (day); CREATE TABLE late (id int);
+        CREATE TABLE {other}.late PARTITION OF sales FOR VALUES FROM ('2020-01-01') TO (MAXVALUE); INSERT INTO late VALUES (1), (2)
+    """)
+
+    assert [one.rows for one in result(profiled(stage, schema, ["late", "late", f"{other}.late"])).tables] == [2, 0]
 
 
 def test_partitions_are_counted_and_add_up(whole: StepOutput) -> None:
@@ -417,6 +438,7 @@ def test_nothing_is_written(stage: PostgresStage, torture: str) -> None:
 
     assert len(statements) > 30
     assert {statement.split()[0].upper() for statement in statements} == {"BEGIN", "ROLLBACK", "SELECT", "SAVEPOINT", "RELEASE", "WITH"}
+    assert all("ORDER BY tableoid, ctid LIMIT" in one for one in statements if "AS taken" in one)
     assert sum("count(*)" in one and '"people"' in one and "ARRAY[" in one for one in statements) == 1
 
 
