@@ -22,6 +22,7 @@ from archetypes.migrate import SourceTable, loaded, migrate, run_name, source_ta
 from archetypes.planning import require_fit
 from archetypes.profiling import profile
 from archetypes.reconciliation import Reconciled, document_sha256, findings_of, reconcile_table, reconciliation_of, still_proven, worst
+from archetypes.rewrite import rewrite
 from archetypes.step_output import digest_of, finished, load, path_of, stored
 from connectors.base import OpenedTable
 from connectors.objects import ObjectStore
@@ -228,16 +229,11 @@ class _Run:
                 "mapping", lambda: map_tables(discovery, found.outputs["profiling"], target=self.order.plan.target)
             )
         if "rewrite" in self.order.only:
-            try:
-                from archetypes.rewrite import rewrite
-            except ModuleNotFoundError:
-                return
-
             self.tell("rewrite")
             with self._step("rewrite") as done:
                 output, files = rewrite(self.order.plan, discovery, found.outputs["mapping"])
                 for path, text in files.items():
-                    place = self.order.workdir.dbt / path.removeprefix("dbt/")
+                    place = self.order.workdir.folder / path
                     place.parent.mkdir(parents=True, exist_ok=True)
                     write_whole(place, text)
                 found.outputs["rewrite"] = done(output)

@@ -96,10 +96,6 @@ class Workdir:
         return self.folder / "comparisons"
 
     @property
-    def dbt(self) -> Path:
-        return self.folder / "dbt"
-
-    @property
     def result(self) -> Path:
         return self.folder / "result.json"
 
