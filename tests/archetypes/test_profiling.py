@@ -19,6 +19,9 @@ from archetypes.discovery import discover
 from archetypes.profiling import profile
 from archetypes.value_forms import form_of, frequent_forms
 from connectors import postgres_profile
+from connectors.postgres_address import TableName
+from connectors.postgres_catalog import describe_tables
+from connectors.postgres_profile import key_counts
 from connectors.postgres_snapshot import ExportedSnapshot, pinned_source
 from policy.classify import Classification, ColumnFacts
 from policy.coercion import load_rules, rule_for
@@ -197,6 +200,22 @@ def test_keys_are_proven_by_count(stage: PostgresStage, whole: StepOutput) -> No
     assert (table(whole, "keyless").key, table(whole, "keyless").duplicate_keys, table(whole, "keyless").candidate_keys) == (
         (), None, (("code",),),
     )  # fmt: skip
+
+
+def test_keys_with_null_are_counted_apart_from_those_with_several_rows(stage: PostgresStage) -> None:
+    schema = stage.fresh_schema()
+    stage.run("CREATE TABLE t (a int, b text); INSERT INTO t VALUES (1, 'x'), (1, 'x'), (2, 'x'), (NULL, 'x'), (NULL, 'x'), (3, NULL)")
+    with pinned_source(stage.login()) as snapshot:
+        (found,) = describe_tables(snapshot.connection, [TableName(schema, "t")])
+        assert key_counts(snapshot, found, found.columns) == (1, 3)
+
+
+def test_a_key_of_a_type_without_equality_is_not_counted(stage: PostgresStage) -> None:
+    schema = stage.fresh_schema()
+    stage.run("CREATE TABLE t (a json)")
+    with pinned_source(stage.login()) as snapshot:
+        (found,) = describe_tables(snapshot.connection, [TableName(schema, "t")])
+        assert key_counts(snapshot, found, found.columns) is None and snapshot.is_alive()
 
 
 def test_pairs_are_tried_where_no_column_is_a_key(stage: PostgresStage) -> None:
