@@ -1,0 +1,162 @@
+"""The real dbt parses and builds the generated project over published tables; its tests find what is wrong with them."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timezone
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pytest
+
+from archetypes.mapping import map_tables
+from archetypes.planning import plan_of
+from archetypes.rewrite import rewrite
+from schemas.agent_output import StepOutput
+from schemas.plan import MigrationPlan
+from tests.archetypes.generated_projects import built, find_dbt, publish_files, publish_table, written
+from tests.archetypes.mapping_documents import column, discovery, foreign, key, shop, table
+
+pytestmark = pytest.mark.skipif(find_dbt() is None, reason="dbt is not installed: scripts/setup_environment makes .venv/dbt")
+
+_UTC = timezone.utc
+_CUSTOMERS = pa.table(
+    {
+        "id": pa.array([1, 2, 3], pa.int64()),
+        "email": pa.array(["a@example.com", "b@example.com", None]),
+        "mood": pa.array(["sad", "it's", None]),
+    }
+)
+_ORDERS = pa.table(
+    {
+        "id": pa.array([10, 11, 12], pa.int64()),
+        "customer": pa.array([1, 1, 2], pa.int64()),
+        "price": pa.array([Decimal("1.50"), Decimal("2.25"), None], pa.decimal128(12, 2)),
+        "weight": pa.array(["1.000", "NaN", None]),
+        "placed_at": pa.array([datetime(2026, 1, 1, tzinfo=_UTC)] * 3, pa.timestamp("us", "UTC")),
+        "day": pa.array([date(2026, 1, 1), date(1400, 1, 1), None]),
+        "tags": pa.array([["x", None], [], None], pa.list_(pa.string())),
+        "about": pa.array(['{"a": 1}', "null", None]),
+        "zip code": pa.array(["01234", "", None]),
+    }
+)
+_LOG = pa.table({"at": pa.array([datetime(2026, 1, 1)], pa.timestamp("us")), "said": pa.array(["hello"])})
+
+
+def planned(found: StepOutput, target: str) -> tuple[MigrationPlan, StepOutput]:
+    mapping = map_tables(found, None, target=target)
+    return plan_of(found, mapping, source="postgres://r@h/d", source_secret=None, schema="public", target=target), mapping
+
+
+@pytest.fixture
+def shop_project(tmp_path: Path) -> tuple[str, Path]:
+    """A target with every table of the shop, and the project over it."""
+    target = f"file:{tmp_path}/the 'lake' 100%"
+    for path, rows in (("customers", _CUSTOMERS), ("orders", _ORDERS), ("log", _LOG)):
+        publish_table(target, path, rows)
+    found = shop()
+    plan, mapping = planned(found, target)
+    return target, written(rewrite(plan, found, mapping)[1], tmp_path / "out")
+
+
+def rows(project: Path, query: str) -> list[tuple[Any, ...]]:
+    with duckdb.connect(str(project / "parity.duckdb"), read_only=True) as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        return connection.execute(query).fetchall()
+
+
+def test_dbt_parses_the_project_without_any_data(tmp_path: Path) -> None:
+    found = shop()
+    plan, mapping = planned(found, "file:/nowhere")
+    project = written(rewrite(plan, found, mapping)[1], tmp_path)
+
+    code, said, _ = built(project, "parse")
+
+    assert code == 0, said
+    assert "eprecat" not in said and "WARN" not in said.upper()
+
+
+def test_dbt_builds_what_is_published_and_its_tests_find_what_the_source_could_not_hold(shop_project: tuple[str, Path]) -> None:
+    target, project = shop_project
+
+    code, said, statuses = built(project, "build")
+
+    assert code == 0, said
+    models = {name for name, status in statuses.items() if status == "success"}
+    assert models == {"stg_customers", "stg_orders", "stg_log", "sums"}
+    assert len(statuses) == 4 + 7 and {statuses[name] for name in set(statuses) - models} == {"pass"}
+    assert rows(project, "SELECT * FROM sums ORDER BY 1") == [(1, "a@example.com", Decimal("3.75")), (2, "b@example.com", None)]
+    assert rows(project, 'SELECT weight, "day", tags, "zip code" FROM stg_orders WHERE id = 11') == [("NaN", date(1400, 1, 1), [], "")]
+    types = dict(rows(project, "SELECT column_name, data_type FROM duckdb_columns() WHERE table_name = 'stg_orders'"))
+    assert types["placed_at"] == "TIMESTAMP WITH TIME ZONE" and types["price"] == "DECIMAL(12,2)" and types["tags"] == "VARCHAR[]"
+
+    publish_table(target, "log", pa.concat_tables([_LOG, _LOG, _LOG]), run="run-2")
+    unpublished = next(Path(target.removeprefix("file:")).glob("log/data/run-1-*")).parent / "run-3-000000000000"
+    unpublished.mkdir()
+    (unpublished / "part-0.parquet").write_bytes(b"half a file")
+    wrong = _CUSTOMERS.set_column(0, "id", pa.array([1, 1, None], pa.int64())).set_column(2, "mood", pa.array(["sad", "its", None]))
+    publish_table(target, "customers", wrong, run="run-2")
+    publish_table(target, "orders", _ORDERS.set_column(1, "customer", pa.array([1, 1, 9], pa.int64())), run="run-2")
+
+    code, said, statuses = built(project, "build")
+
+    assert code == 1, said
+    assert rows(project, "SELECT count(*) FROM stg_log") == [(3,)]  # the version that is published, not those beside it
+    failed = sorted(name for name, status in statuses.items() if status == "fail")
+    expected = ["accepted_values_", "not_null_stg_customers_id", "unique_stg_customers_id"]
+    assert [name.startswith(begin) for name, begin in zip(failed, expected, strict=True)] == [True] * 3, statuses
+
+
+def test_names_types_keys_and_folders_of_every_kind_build(tmp_path: Path) -> None:
+    target = f"file:{tmp_path}/lake"
+    trouble = ['quo"te', "{{ brace }}", "new\nline", "it's", "🙂", "select", "Capital", "a.b", "x--y"]
+    parent = table("Par{{ent", column("a", "bigint", nullable=False), column("b", "uuid", nullable=False), keys=(key("primary", "a", "b"),))
+    odd = table(
+        "o'dd",
+        *(column(name, nullable=False) for name in trouble),
+        column("p", "pair"),
+        column("i", "interval"),
+        column("bin", "bytea"),
+        column("dbl", "double precision"),
+        column("pa", "bigint"),
+        column("pb", "uuid"),
+        keys=(foreign("pa", "pb", to="Par{{ent", referenced=("a", "b")),),
+    )
+    child = table("c", column("x", "bigint"), column("y", "bigint"), keys=(foreign("x", "y", to="p", referenced=("a", "b")),))
+    twice = table("p", column("a", "bigint", nullable=False), column("b", "bigint", nullable=False), keys=(key("primary", "a", "b"),))
+    days = table("t", column("id", "bigint", nullable=False), column("day", "date"), keys=(key("primary", "id"),))
+    found = discovery(parent, odd, child, twice, days, table("never", column("id", "bigint")))
+    plan, mapping = planned(found, target)
+    moved = {"t": {"partition_by": ("day",), "path": "sales/t x"}}
+    plan = plan.model_copy(update={"tables": tuple(one.model_copy(update=moved.get(one.name, {})) for one in plan.tables)})
+    paths = {one.name: one.path for one in plan.tables}
+    pair = pa.struct([("from", pa.int32()), ("a b", pa.timestamp("us"))])
+    parts = pa.struct([("months", pa.int32()), ("days", pa.int32()), ("microseconds", pa.int64())])
+    publish_table(target, paths["Par{{ent"], pa.table({"a": pa.array([1, 1], pa.int64()), "b": ["u", "v"]}))
+    columns: dict[str, Any] = {name: [f"value of {name}", ""] for name in trouble}
+    columns |= {"p": pa.array([{"from": 1, "a b": datetime(2026, 1, 1)}, None], pair), "i": pa.array([None, None], parts)}
+    columns |= {"bin": [b"\x00", None], "dbl": [float("nan"), -0.0], "pa": pa.array([1, None], pa.int64()), "pb": ["v", "nowhere"]}
+    publish_table(target, paths["o'dd"], pa.table(columns))
+    publish_table(target, "p", pa.table({"a": [1, 1], "b": [2, 2]}))
+    publish_table(target, "c", pa.table({"x": [1, 2], "y": [2, 1]}))
+    folders = {"2026-01-01": [1, 2], "__HIVE_DEFAULT_PARTITION__": [3]}
+    publish_files(target, "sales/t x", {f"day={day}/part-0.parquet": pa.table({"id": ids}) for day, ids in folders.items()})
+
+    output, files = rewrite(plan, found, mapping)
+    project = written(files, tmp_path / "out")
+    code, said, statuses = built(project, "build")
+
+    assert code == 1 and output.status == "DONE"
+    assert "lake/never/_parity/manifest.json" in said
+    assert {name: status for name, status in statuses.items() if status not in ("success", "pass")} == {
+        "stg_never": "error",
+        "p_unique_1": "fail",
+        "c_references_1": "skipped",
+    }, said
+    assert statuses["par_ent_unique_1"] == statuses["o_dd_references_1"] == "pass"
+    (row,) = rows(project, "SELECT * FROM stg_o_dd WHERE pa = 1")
+    assert row[: len(trouble)] == tuple(f"value of {name}" for name in trouble)
+    assert row[len(trouble)] == {"from": 1, "a b": datetime(2026, 1, 1)}
+    assert rows(project, "SELECT id, day FROM stg_sales_t_x ORDER BY id") == [(1, date(2026, 1, 1)), (2, date(2026, 1, 1)), (3, None)]
