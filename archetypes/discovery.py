@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Literal
 
+from archetypes.discovery_findings import object_findings, role_findings
+from archetypes.source_facts import SourceFacts, quoted
 from archetypes.step_output import finished
-from archetypes.template import load_template
 from connectors.postgres_address import TableName
 from connectors.postgres_catalog import discover as read_catalog
 from connectors.postgres_connection import PostgresLogin, connect
 from connectors.postgres_objects import Catalog, CatalogColumn, CatalogKey, CatalogSequence, CatalogTable
-from connectors.postgres_proof import ServerProof, TableRights, prove_read_only
-from connectors.postgres_surroundings import Surroundings, one_view, surroundings
-from engine.portable_sql import quote_identifier
+from connectors.postgres_proof import TableRights, prove_read_only
+from connectors.postgres_surroundings import one_view, surroundings
 from schemas.agent_output import (
     Citation,
     Dependency,
@@ -27,14 +26,10 @@ from schemas.agent_output import (
     ObjectName,
     Partition,
     Publication,
-    StepFinding,
     StepOutput,
     Unseen,
 )
-from schemas.canonical_json import sha256_of
 from schemas.coercion import NativeType
-from schemas.model import Model
-from schemas.verdict import Severity
 
 __all__ = ["discover"]
 
@@ -42,20 +37,6 @@ _ROUTE: Literal["postgres_to_s3"] = "postgres_to_s3"
 
 _SELECT, _USAGE, _INSERT, _UPDATE, _DELETE, _TRUNCATE, _CREATE, _TEMPORARY, _OWNER, _SUPERUSER, _BYPASS, _ROLES = (
     1 << bit for bit in range(12)
-)
-_RIGHTS = (
-    "select",
-    "usage",
-    "insert",
-    "update",
-    "delete",
-    "truncate",
-    "create",
-    "temporary tables",
-    "ownership",
-    "superuser",
-    "bypass of row security",
-    "administration of roles",
 )
 _KINDS: Mapping[str, Literal["table", "partitioned_table", "view", "materialized_view", "foreign_table"]] = {
     "table": "table",
@@ -72,7 +53,6 @@ _LINKS: Mapping[str, Literal["foreign_key", "view", "partition", "inherits", "se
     "sequence": "sequence",
 }
 _STORED = ("table", "materialized view")
-_CATALOG = "catalog"
 
 
 def discover(login: PostgresLogin, schema: str, patterns: str = "*") -> StepOutput:
@@ -100,33 +80,12 @@ def discover(login: PostgresLogin, schema: str, patterns: str = "*") -> StepOutp
         around = surroundings(connection, spaces)
         sequences = _sequences(catalog)
         server = prove_read_only(connection, [*(table.name for table in catalog.tables), *(one.name for one in sequences)])
-    return _document(_Seen(login, schema, patterns, catalog, around, server, sequences))
+    return _document(SourceFacts(login, schema, patterns, catalog, around, server, sequences))
 
 
-@dataclass(frozen=True)
-class _Seen:
-    """What the server said."""
-
-    login: PostgresLogin
-    schema: str
-    patterns: str
-    catalog: Catalog
-    around: Surroundings
-    server: ServerProof
-    sequences: tuple[CatalogSequence, ...]
-
-    @property
-    def rights(self) -> dict[TableName, TableRights]:
-        return {rights.table: rights for rights in self.server.tables}
-
-
-def _document(seen: _Seen) -> StepOutput:
-    inputs = {
-        _CATALOG: sha256_of(_plain(asdict(seen.catalog))),
-        "request": sha256_of({"schema": seen.schema, "patterns": seen.patterns}),
-        "server": sha256_of(_plain({"proof": asdict(seen.server), "surroundings": asdict(seen.around)})),
-    }
-    tables, sequences = _objects(seen, inputs[_CATALOG])
+def _document(seen: SourceFacts) -> StepOutput:
+    inputs = seen.digests()
+    tables, sequences = _objects(seen, inputs["catalog"])
     result = DiscoveryResult(
         identity=_identity(seen),
         objects=(*tables, *sequences),
@@ -136,7 +95,7 @@ def _document(seen: _Seen) -> StepOutput:
         permission_bits=_all_bits(seen, (*tables, *sequences)),
         unseen=_unseen(seen),
     )
-    findings = (*_role_findings(seen, result), *_object_findings(seen, tables))
+    findings = (*role_findings(seen, result), *object_findings(seen, tables))
     refused = [table for table in tables if table.origin == "refused"]
     if tables and len(refused) == len(tables):
         return finished(
@@ -146,7 +105,7 @@ def _document(seen: _Seen) -> StepOutput:
     return finished("discovery", archetype=_ROUTE, dataset=seen.schema, inputs=inputs, result=result, findings=findings, status=status)
 
 
-def _identity(seen: _Seen) -> Identity:
+def _identity(seen: SourceFacts) -> Identity:
     address, server = seen.login.address, seen.server
     return Identity(
         system=f"PostgreSQL {server.version}",
@@ -162,10 +121,14 @@ def _identity(seen: _Seen) -> Identity:
     )
 
 
+def _name(name: TableName) -> ObjectName:
+    return ObjectName(schema_name=name.schema, name=name.name)
+
+
 # objects
 
 
-def _objects(seen: _Seen, catalog_sha256: str) -> tuple[list[DiscoveredObject], list[DiscoveredObject]]:
+def _objects(seen: SourceFacts, catalog_sha256: str) -> tuple[list[DiscoveredObject], list[DiscoveredObject]]:
     places = {table.name: table for table in seen.catalog.tables}
     tables = [
         _table(seen, table, places, Citation(sha256=catalog_sha256, pointer=f"/tables/{place}"))
@@ -174,7 +137,7 @@ def _objects(seen: _Seen, catalog_sha256: str) -> tuple[list[DiscoveredObject], 
     return tables, [_sequence(seen, sequence) for sequence in seen.sequences]
 
 
-def _table(seen: _Seen, table: CatalogTable, tables: Mapping[TableName, CatalogTable], cited: Citation) -> DiscoveredObject:
+def _table(seen: SourceFacts, table: CatalogTable, tables: Mapping[TableName, CatalogTable], cited: Citation) -> DiscoveredObject:
     refusal = _refusal(seen, table, tables)
     rights = seen.rights.get(table.name)
     indexed = sum(index.bytes for index in table.indexes)
@@ -215,7 +178,7 @@ def _table(seen: _Seen, table: CatalogTable, tables: Mapping[TableName, CatalogT
     )
 
 
-def _refusal(seen: _Seen, table: CatalogTable, tables: Mapping[TableName, CatalogTable]) -> str | None:
+def _refusal(seen: SourceFacts, table: CatalogTable, tables: Mapping[TableName, CatalogTable]) -> str | None:
     """Return why a table is not read, with what would change that; None when it is."""
     grant = next((one.grant for one in seen.catalog.unreadable if one.object == f"{table.kind} {table.name}"), None)
     rights = seen.rights.get(table.name)
@@ -241,15 +204,15 @@ def _below(table: CatalogTable, tables: Mapping[TableName, CatalogTable]) -> Ite
             yield from _below(tables[child], tables)
 
 
-def _usage_grant(seen: _Seen, schema: str) -> str:
-    return f"GRANT USAGE ON SCHEMA {_quoted(schema)} TO {_quoted(seen.server.role)};"
+def _usage_grant(seen: SourceFacts, schema: str) -> str:
+    return f"GRANT USAGE ON SCHEMA {quoted(schema)} TO {quoted(seen.server.role)};"
 
 
-def _select_grant(seen: _Seen, table: TableName) -> str:
-    return f"GRANT SELECT ON {table.sql} TO {_quoted(seen.server.role)};"
+def _select_grant(seen: SourceFacts, table: TableName) -> str:
+    return f"GRANT SELECT ON {table.sql} TO {quoted(seen.server.role)};"
 
 
-def _remedy(seen: _Seen, table: CatalogTable) -> str | None:
+def _remedy(seen: SourceFacts, table: CatalogTable) -> str | None:
     return next((one.grant for one in seen.catalog.unreadable if one.object.startswith(f"rows of {table.name} ")), None)
 
 
@@ -292,7 +255,7 @@ def _sequences(catalog: Catalog) -> tuple[CatalogSequence, ...]:
     return tuple(one for one in catalog.sequences if one.name in used or (one.owned_by and one.owned_by[0] in described))
 
 
-def _sequence(seen: _Seen, sequence: CatalogSequence) -> DiscoveredObject:
+def _sequence(seen: SourceFacts, sequence: CatalogSequence) -> DiscoveredObject:
     owner = sequence.owned_by[0] if sequence.owned_by else None
     table = seen.catalog.table(owner) if owner else None
     ends = f"from {sequence.minimum} to {sequence.maximum} by {sequence.increment}{', in a cycle' if sequence.cycles else ''}"
@@ -309,7 +272,7 @@ def _sequence(seen: _Seen, sequence: CatalogSequence) -> DiscoveredObject:
 # what belongs together
 
 
-def _dependencies(seen: _Seen) -> tuple[Dependency, ...]:
+def _dependencies(seen: SourceFacts) -> tuple[Dependency, ...]:
     described = {table.name for table in seen.catalog.tables}
     links = {(link.dependent, link.on, _LINKS[link.kind]) for link in seen.catalog.dependencies}
     called = {(use.table, use.function, use.kind) for use in seen.around.functions if use.table in described}
@@ -334,7 +297,7 @@ def _named_types(native: NativeType) -> Iterator[NativeType]:
         yield from _named_types(part)
 
 
-def _publications(seen: _Seen) -> tuple[Publication, ...]:
+def _publications(seen: SourceFacts) -> tuple[Publication, ...]:
     described = {table.name for table in seen.catalog.tables}
     return tuple(
         Publication(
@@ -350,7 +313,7 @@ def _publications(seen: _Seen) -> tuple[Publication, ...]:
 # rights
 
 
-def _bits(seen: _Seen, name: TableName, rights: TableRights | None) -> int:
+def _bits(seen: SourceFacts, name: TableName, rights: TableRights | None) -> int:
     bits = _USAGE if name.schema in seen.around.rights.uses_schemas else 0
     if rights is None:
         return bits
@@ -365,7 +328,7 @@ def _bits(seen: _Seen, name: TableName, rights: TableRights | None) -> int:
     return bits | sum(bit for bit, given in held if given)
 
 
-def _all_bits(seen: _Seen, objects: Sequence[DiscoveredObject]) -> int:
+def _all_bits(seen: SourceFacts, objects: Sequence[DiscoveredObject]) -> int:
     rights = seen.around.rights
     bits = _USAGE if seen.schema in rights.uses_schemas else 0
     for found in objects:
@@ -380,7 +343,7 @@ def _all_bits(seen: _Seen, objects: Sequence[DiscoveredObject]) -> int:
     return bits | sum(bit for bit, given in held if given)
 
 
-def _unseen(seen: _Seen) -> tuple[Unseen, ...]:
+def _unseen(seen: SourceFacts) -> tuple[Unseen, ...]:
     role = seen.server.role
     found = [
         Unseen(what=one.object, reason=f"hidden from the role {role}", remedy=one.grant)
@@ -394,108 +357,7 @@ def _unseen(seen: _Seen) -> tuple[Unseen, ...]:
             Unseen(
                 what="the identifier of the cluster",
                 reason=reason,
-                remedy=f"GRANT EXECUTE ON FUNCTION pg_control_system() TO {_quoted(role)};",
+                remedy=f"GRANT EXECUTE ON FUNCTION pg_control_system() TO {quoted(role)};",
             )
         )
     return tuple(found)
-
-
-# findings
-
-
-def _role_findings(seen: _Seen, result: DiscoveryResult) -> Iterator[StepFinding]:
-    database = seen.server.database
-    for known in seen.server.findings(seen.login.address.host):
-        yield StepFinding(code=known.class_, severity=known.severity, object=database, text=known.text)
-    rights, role = seen.around.rights, seen.server.role
-    if rights.creates and not rights.superuser:
-        text = f"The role {role} may create objects. Sessions of Parity are read-only; REVOKE CREATE from it, or from PUBLIC."
-        yield _finding("role_can_create", "MEDIUM", database, text)
-    if rights.administers_roles and not rights.superuser:
-        yield _finding("role_can_administer", "MEDIUM", database, f"The role {role} may create roles or give some away.")
-    if rights.temporary and not rights.superuser:
-        text = f"The role {role} may create temporary tables, as everybody may by default. REVOKE TEMPORARY ON DATABASE … FROM PUBLIC;"
-        yield _finding("role_can_create_temporary", "INFO", database, text)
-    if more := result.permission_bits & ~load_template(_ROUTE).allowed_rights:
-        names = [name for bit, name in enumerate(_RIGHTS) if more & 1 << bit]
-        yield _finding("more_than_reading", "INFO", database, f"The role {role} has more rights than reading needs: {', '.join(names)}.")
-    if result.identity.standby:
-        yield _finding("standby", "INFO", database, "This is a standby: a conflict with its recovery may end the snapshot.")
-    for unseen in result.unseen:
-        if unseen.what.startswith("the identifier"):
-            yield _finding("unknown_cluster", "LOW", database, f"Not seen: {unseen.what}: {unseen.reason}. {unseen.remedy}")
-
-
-def _object_findings(seen: _Seen, objects: Sequence[DiscoveredObject]) -> Iterator[StepFinding]:
-    for table, found in zip(seen.catalog.tables, objects, strict=True):
-        name = str(table.name)
-        if found.refusal is not None:
-            code, severity = _refused_as(seen, table)
-            yield StepFinding(code=code, severity=severity, object=name, text=f"Refused. {found.refusal}", citations=found.citations)
-            continue
-        yield from _column_findings(seen, table)
-        if found.row_security != "off":
-            text = f"Row-level security is {found.row_security}; its policies do not apply to the role {seen.server.role}."
-            yield _finding("row_security", "INFO", name, text)
-        if table.kind in ("table", "partitioned table") and not table.is_partition and not table.primary_key:
-            yield _finding("no_primary_key", "MEDIUM", name, "No primary key: rows are compared as a multiset unless keys are given.")
-        if table.persistence == "unlogged":
-            yield _finding("unlogged", "LOW", name, "The table is unlogged: a crash of the server empties it.")
-        if table.kind == "table" and table.children:
-            children = ", ".join(str(child) for child in table.children)
-            yield _finding("inheritance", "MEDIUM", name, f"Rows of {children} belong to it too, and are read with it.")
-        for key in table.keys:
-            if not key.validated:
-                yield _finding("not_validated", "LOW", name, f"The constraint {key.name} is NOT VALID: older rows may break it.")
-        for index in table.indexes:
-            if not index.valid:
-                yield _finding("invalid_index", "LOW", name, f"The index {index.name} was never finished; REINDEX INDEX builds it.")
-
-
-def _column_findings(seen: _Seen, table: CatalogTable) -> Iterator[StepFinding]:
-    for column in table.columns:
-        name = f"{table.name}.{column.name}"
-        if not column.readable:
-            grant = f"GRANT SELECT ({_quoted(column.name)}) ON {table.name.sql} TO {_quoted(seen.server.role)};"
-            yield _finding("unreadable_column", "HIGH", name, f"The role {seen.server.role} may not read it. {grant}")
-        if column.generated:
-            yield _finding("generated_column", "INFO", name, "Computed by the source; its values are migrated, not its expression.")
-        if not column.deterministic:
-            text = f"The collation {column.collation} takes different texts for equal; Parity compares them as they are."
-            yield _finding("nondeterministic_collation", "LOW", name, text)
-
-
-def _refused_as(seen: _Seen, table: CatalogTable) -> tuple[str, Severity]:
-    if table.kind == "foreign table":
-        return "foreign_table", "HIGH"
-    if not table.readable or table.name.schema not in seen.around.rights.uses_schemas:
-        return "missing_right", "HIGH"
-    rights = seen.rights.get(table.name)
-    if rights is not None and rights.row_security_active:
-        return "row_security", "HIGH"
-    return ("never_filled", "MEDIUM") if not table.populated else ("refused_object", "HIGH")
-
-
-def _finding(code: str, severity: Severity, where: str, text: str) -> StepFinding:
-    return StepFinding(code=code, severity=severity, object=where, text=text)
-
-
-def _name(name: TableName) -> ObjectName:
-    return ObjectName(schema_name=name.schema, name=name.name)
-
-
-def _quoted(name: str) -> str:
-    return quote_identifier("postgres", name)
-
-
-def _plain(value: Any) -> Any:
-    """Return dataclasses and models as JSON has them; sets are sorted."""
-    if isinstance(value, Model):
-        return value.document()
-    if isinstance(value, Mapping):
-        return {str(name): _plain(part) for name, part in value.items()}
-    if isinstance(value, (set, frozenset)):
-        return sorted(_plain(part) for part in value)
-    if isinstance(value, (list, tuple)):
-        return [_plain(part) for part in value]
-    return value

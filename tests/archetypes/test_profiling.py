@@ -234,6 +234,19 @@ def test_pairs_are_tried_where_no_column_is_a_key(stage: PostgresStage) -> None:
     assert table(output, "words").candidate_keys == ()
 
 
+def test_distinct_values_of_a_partitioned_table_are_those_of_all_partitions(stage: PostgresStage) -> None:
+    schema = stage.fresh_schema()
+    stage.run("""
+        CREATE TABLE t (id int, day date) PARTITION BY RANGE (day);
+        CREATE TABLE early PARTITION OF t FOR VALUES FROM (MINVALUE) TO ('2020-01-01');
+        CREATE TABLE late PARTITION OF t FOR VALUES FROM ('2020-01-01') TO (MAXVALUE);
+        INSERT INTO t SELECT i, DATE '2019-12-25' + i % 14 FROM generate_series(1, 140) AS i; ANALYZE t
+    """)
+    output = profiled(stage, schema)
+
+    assert (column(output, "id", "t").distinct_estimate, column(output, "day", "t").distinct_estimate) == (140, 14)
+
+
 def test_texts_of_a_key_are_told_apart_by_their_bytes(stage: PostgresStage) -> None:
     schema = stage.fresh_schema()
     try:
