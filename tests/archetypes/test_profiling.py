@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import subprocess
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,6 +12,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import psycopg
 import pytest
 
@@ -71,6 +73,13 @@ def test_every_table_with_rows_of_its_own_is_profiled_on_one_pin(whole: StepOutp
     assert whole.confidence_bp == 10_000 and result(whole).sample is None
     assert [read.name for read in whole.inputs] == ["discovery", "pin", "statistics"]
     assert result(whole).pin.startswith("PostgreSQL snapshot ")
+
+
+def test_documents_are_valid_by_the_published_schema(stage: PostgresStage, torture: str, whole: StepOutput) -> None:
+    schema = json.loads((Path(__file__).parents[2] / "schemas" / "agent_output.schema.json").read_text(encoding="utf-8"))
+
+    for output in (discover(stage.login(), torture), whole, profiled(stage, torture, ["people"], sample="50%")):
+        jsonschema.validate(json.loads(output.canonical()), schema)
 
 
 def test_what_is_left_out_is_told(torture: str, whole: StepOutput) -> None:
