@@ -1,3 +1,4 @@
+# ruff: noqa: S608 -- the SQL of these tests is made of quoted names and constants
 """Discovery of a real server: every object is described or refused, and every refusal names what would change it."""
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ def found(stage: PostgresStage, torture: str) -> StepOutput:
 
 
 def test_every_object_is_described_or_refused(stage: PostgresStage, torture: str, found: StepOutput) -> None:
-    query = f"SELECT relname FROM pg_class WHERE relnamespace = '{torture}'::regnamespace AND relkind IN ('r','p','v','m','f','S')"  # noqa: S608
+    query = f"SELECT relname FROM pg_class WHERE relnamespace = '{torture}'::regnamespace AND relkind IN ('r','p','v','m','f','S')"
     there = {name for (name,) in stage.rows(query)}
 
     assert {one.name.name for one in result(found).objects} == there
@@ -77,7 +78,21 @@ def test_columns_are_told_with_their_types_and_origins(found: StepOutput) -> Non
     assert [(column.name, column.readable) for column in named(found, "ajar").columns] == [("id", True), ("Se.cret", False)]
 
 
-def test_partitions_children_keys_and_sizes_are_told(torture: str, found: StepOutput) -> None:
+def test_a_foreign_table_refuses_everything_above_it(stage: PostgresStage) -> None:
+    schema = stage.fresh_schema()
+    stage.run(f"""
+        CREATE FOREIGN DATA WRAPPER w_{schema}; CREATE SERVER far_{schema} FOREIGN DATA WRAPPER w_{schema};
+        CREATE TABLE top (id int, day date) PARTITION BY RANGE (day);
+        CREATE TABLE middle PARTITION OF top FOR VALUES FROM ('2020-01-01') TO ('2021-01-01') PARTITION BY LIST (id);
+        CREATE TABLE near PARTITION OF middle FOR VALUES IN (1);
+        CREATE FOREIGN TABLE far PARTITION OF middle FOR VALUES IN (2) SERVER far_{schema}
+    """)
+    output = discover(stage.login(), schema)
+
+    assert {one.name.name for one in result(output).objects if one.origin == "refused"} == {"top", "middle", "far"}
+
+
+def test_partitions_children_keys_and_sizes_are_told(stage: PostgresStage, torture: str, found: StepOutput) -> None:
     sales, parent, people = named(found, "sales"), named(found, "parent"), named(found, "people")
 
     assert (sales.kind, sales.partition_by, sales.bytes) == ("partitioned_table", "RANGE (day)", None)
@@ -86,7 +101,7 @@ def test_partitions_children_keys_and_sizes_are_told(torture: str, found: StepOu
     assert named(found, "sales_20").kind == "partition" and named(found, "sales_21").kind == "partitioned_table"
     assert [one.name.name for one in parent.partitions] == ["child"] and named(found, "child").parents[0].name == "parent"
     assert [(key.kind, key.columns) for key in people.keys] == [("primary", ("id",))]
-    assert people.bytes and people.pages == 1
+    assert [(people.bytes,)] == stage.rows(f"SELECT pg_table_size('{torture}.people')") and people.pages == 1
     checked = {key.kind: key for key in named(found, "checked").keys}
     assert checked["foreign"].references is not None and checked["foreign"].references.name == "people"
     assert (checked["check"].definition, checked["check"].validated) == ("CHECK ((id > 0)) NOT VALID", False)
