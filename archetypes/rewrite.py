@@ -345,7 +345,7 @@ def _views(plan: MigrationPlan, discovery: DiscoveryResult, tables: tuple[Genera
         place, one = found[name]
         view = _View(one, place, models[name])
         try:
-            if one.origin == "refused" or one.sql is None:
+            if one.sql is None:  # one that is refused may still be translated: its rows are not read, its query is known
                 raise UntranslatableError(one.refusal or "its query is not known.")
             for read in tables_of(name, one.sql):
                 if read in found and read not in done and read not in above:
