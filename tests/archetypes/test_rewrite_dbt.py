@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+import gzip
+import subprocess
+from collections import Counter
+from dataclasses import replace
 from datetime import date, datetime, timezone
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import psycopg
 import pyarrow as pa
 import pytest
+from psycopg import sql
 
+from archetypes.discovery import discover
 from archetypes.mapping import map_tables
 from archetypes.planning import plan_of
 from archetypes.rewrite import rewrite
-from schemas.agent_output import StepOutput
+from schemas.agent_output import RewriteResult, StepOutput
 from schemas.plan import MigrationPlan
 from tests.archetypes.generated_projects import built, find_dbt, publish_files, publish_table, written
 from tests.archetypes.mapping_documents import column, discovery, foreign, key, shop, table
+from tests.connectors.postgres_stage import PostgresStage
+from tests.standins.postgres_server import find_binaries
 
 pytestmark = pytest.mark.skipif(find_dbt() is None, reason="dbt is not installed: scripts/setup_environment makes .venv/dbt")
 
@@ -160,3 +169,54 @@ def test_names_types_keys_and_folders_of_every_kind_build(tmp_path: Path) -> Non
     assert row[: len(trouble)] == tuple(f"value of {name}" for name in trouble)
     assert row[len(trouble)] == {"from": 1, "a b": datetime(2026, 1, 1)}
     assert rows(project, "SELECT id, day FROM stg_sales_t_x ORDER BY id") == [(1, date(2026, 1, 1)), (2, date(2026, 1, 1)), (3, None)]
+
+
+def stored_rows(stage_dsn: str, plan: MigrationPlan, target: str) -> None:
+    """Publish every table of a plan as the server gives it, without Spark."""
+    arrow = {
+        "int": pa.int32(),
+        "bigint": pa.int64(),
+        "smallint": pa.int16(),
+        "string": pa.string(),
+        "boolean": pa.bool_(),
+        "binary": pa.binary(),
+    }
+    arrow |= {"date": pa.date32(), "timestamp": pa.timestamp("us", "UTC"), "timestamp_ntz": pa.timestamp("us"), "double": pa.float64()}
+    arrow |= {"array<string>": pa.list_(pa.string())}
+    with psycopg.connect(stage_dsn) as connection:
+        for one in plan.tables:
+            types = [one.target_type or "" for one in one.columns]
+            fields = [arrow.get(name) or pa.decimal128(*map(int, name[8:-1].split(","))) for name in types]
+            named = sql.SQL(", ").join(sql.Identifier(column.name) for column in one.columns)
+            found = connection.execute(sql.SQL("SELECT {} FROM {}").format(named, sql.Identifier("public", one.name))).fetchall()
+            held = list(zip(*found, strict=True)) or [()] * len(fields)
+            arrays = [pa.array(values, field) for values, field in zip(held, fields, strict=True)]
+            publish_table(target, one.path, pa.table(arrays, names=[column.target_name for column in one.columns]))
+
+
+@pytest.mark.shared_data
+def test_views_of_a_real_database_give_the_rows_of_the_source(stage: PostgresStage, shared_data: Path, tmp_path: Path) -> None:
+    stage.run("CREATE DATABASE pagila_dbt")
+    server = replace(stage.server, database="pagila_dbt")
+    dump = gzip.decompress((shared_data / "pagila" / "pagila.sql.gz").read_bytes())
+    refresh = b"\nREFRESH MATERIALIZED VIEW public.rental_by_category;\n"
+    subprocess.run([f"{find_binaries()}/psql", "-q", "-d", server.dsn], input=dump + refresh, check=True, capture_output=True)
+    login = stage.login(user="postgres")
+    found = discover(replace(login, address=replace(login.address, database="pagila_dbt")), "public", "*")
+    target = f"file:{tmp_path}/lake"
+    plan, mapping = planned(found, target)
+    stored_rows(server.dsn, plan, target)
+
+    output, files = rewrite(plan, found, mapping)
+    project = written(files, tmp_path / "out")
+    code, said, statuses = built(project, "build")
+
+    assert code == 0, said
+    assert len([name for name, status in statuses.items() if status == "pass"]) > 50
+    assert isinstance(output.result, RewriteResult)
+    translated = [one.name.name for one in output.result.views if one.path]
+    assert translated == ["customer_list", "rental_by_category", "sales_by_film_category", "sales_by_store", "staff_list"]
+    with psycopg.connect(server.dsn) as connection:
+        for name in translated:
+            expected = connection.execute(sql.SQL("SELECT * FROM {}").format(sql.Identifier("public", name))).fetchall()
+            assert expected and Counter(rows(project, f"FROM {name}")) == Counter(expected)
