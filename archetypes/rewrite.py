@@ -150,7 +150,7 @@ def _project(plan: MigrationPlan, tables: Iterable[GeneratedTable]) -> Iterator[
     ]
     yield _File("dbt/dbt_project.yml", _yaml(project), "dbt_project")
     yield _File("dbt/profiles.yml", _yaml({name: {"target": "local", "outputs": {"local": duckdb}}}), "dbt_project")
-    yield _File("dbt/macros/published.sql", _template("published.sql"), "dbt_project")
+    yield _File("dbt/macros/published.sql", _template("published.sql.txt"), "dbt_project")
     document = {"version": 2, "sources": [{"name": _source(plan), "tables": sources}]}
     yield _File("dbt/models/staging/_sources.yml", _yaml(document), "dbt_sources")
 
@@ -178,7 +178,7 @@ def _staging(plan: MigrationPlan, table: GeneratedTable) -> Iterator[_File]:
         for column in table.columns
     ]
     text = _template(
-        "staging.sql",
+        "staging.sql.txt",
         about=_plain_text(table.shown),
         columns=columns,
         schema=_jinja_text(_source(plan)),
@@ -257,7 +257,7 @@ def _compares(child: Any, parent: Any) -> bool:
 
 def _unique_test(table: GeneratedTable, key: tuple[str, ...], number: int) -> _File:
     columns = ", ".join(_quoted(column.exposed) for column in table.columns if column.source in key)
-    text = _template("unique.sql", about=_plain_text(", ".join(key)), columns=columns, model=_jinja_text(table.model))
+    text = _template("unique.sql.txt", about=_plain_text(", ".join(key)), columns=columns, model=_jinja_text(table.model))
     return _File(f"dbt/tests/{table.stem}_unique_{number}.sql", text, "dbt_test")
 
 
@@ -268,7 +268,7 @@ def _reference_test(table: GeneratedTable, key: DiscoveredKey, parent: Generated
         if (child := table.column(a)) and (other := parent.column(b))
     ]
     text = _template(
-        "references.sql",
+        "references.sql.txt",
         about=_plain_text(f"{table.shown} ({', '.join(key.columns)}) refers to rows of {parent.shown}"),
         child_columns=", ".join(child for child, _ in pairs),
         child=_jinja_text(table.model),
@@ -386,7 +386,7 @@ def _view_files(view: _View, staged: Mapping[ObjectName, Readable], stored: Mapp
     query = _dbt_text(translate_view(name, sql, marked, "duckdb"))
     for readable in staged.values():
         query = query.replace(_quoted(_mark(readable)), f"{{{{ ref({_jinja_text(readable.parts[0])}) }}}}")
-    text = _template("view.sql", materialized=_jinja_text(materialized), about=about, query=query)
+    text = _template("view.sql.txt", materialized=_jinja_text(materialized), about=about, query=query)
     files = [_File(_model_path(view), text, "dbt_model")]
     dialects: tuple[tuple[ViewDialect, str], ...] = (("spark", "spark"), ("athena", "redshift"))
     for dialect, quotes in dialects:
