@@ -22,6 +22,7 @@ tables:
     path: orders
     columns: [{{name: id, rule_id: PG-01a, target_type: int}}]
 """.format(zeros="0" * 64)
+_WITH_PASSWORD = "postgres://reader:hunter@h/d"  # secret-scan: allow
 _SOURCE = ("--source", "postgres://reader@127.0.0.1:1/shop", "--schema", "public")
 
 
@@ -47,12 +48,12 @@ def _plan(place: Path) -> MigrationPlan:
                 "plan",
                 "postgres-to-s3",
                 "--source",
-                "postgres://reader:hunter@h/d",
+                _WITH_PASSWORD,
                 "--schema",
                 "s",
                 "--target",
                 "file:/x",
-            ),  # secret-scan: allow
+            ),
             "source",
         ),
         (
