@@ -25,7 +25,9 @@ from connectors.postgres_address import TableName
 from connectors.postgres_catalog import describe_tables
 from connectors.postgres_columns import ReadColumn
 from connectors.postgres_connection import PostgresLogin
+from connectors.postgres_errors import UnheldValueError
 from connectors.postgres_objects import CatalogTable
+from connectors.postgres_probe import unheld_columns
 from connectors.postgres_reading import ReadingPlan, read_rows, reading_plan, require_all_rows
 from connectors.postgres_snapshot import ExportedSnapshot
 from connectors.publishing import ExpectedFile, Published, Staging, begin, current_version, publish
@@ -172,13 +174,16 @@ def migrate(
             object=str(source.name),
             hint="Leave the table out of the plan.",
         )
-    reading = _reading(spark, source, planned)
+    reading = reading_plan(source.table, source.below, parallelism=_cores(spark))
     pinned_rows = source.snapshot.count(reading.relation)
     staging = begin(store, table_of(planned), run, resume=True)
     read: int | None = None
     part_of: dict[str, int] = {}
     if staging.state == "open":
-        written = _Writing(spark, source, planned, staging, reading, pinned_rows).parts(progress)
+        try:
+            written = _Writing(spark, source, planned, staging, reading, pinned_rows).parts(progress)
+        except UnheldValueError as error:
+            raise _with_columns(error, source, reading) from None
         part_of = {path: part.number for part in written for path, _ in part.files}
         read = sum(part.read for part in written)
         require_all_rows(read, source.snapshot, reading, str(source.name))
@@ -189,6 +194,17 @@ def migrate(
         published = publish(staging, schema_sha256=_schema_sha256(planned), rows=pinned_rows)
     progress(pinned_rows, pinned_rows)
     return _load(source.name, planned, published, pinned_rows, part_of)
+
+
+def _with_columns(error: UnheldValueError, source: SourceTable, reading: ReadingPlan) -> UnheldValueError:
+    """The server does not say in which column the value is that ended a query; asked for one column at a time, it does."""
+    if "column " in error.message and "a column" not in error.message:
+        return error
+    names = unheld_columns(source.login, source.snapshot, reading.relation, source.columns)
+    if not names:
+        return error
+    message = error.message.replace("a column holds", f"column {', '.join(names)} holds")
+    return UnheldValueError(message, object=f"{source.name}.{names[0]}", hint=error.hint)
 
 
 def loaded(source: SourceTable, planned: PlanTable, store: ObjectStore) -> TableLoad | None:
@@ -220,12 +236,6 @@ def _load(name: TableName, planned: PlanTable, published: Published, pinned_rows
         files=files,
         manifest_sha256=published.manifest_sha256,
     )
-
-
-def _reading(spark: SparkSession, source: SourceTable, planned: PlanTable) -> ReadingPlan:
-    tasks = planned.ranges
-    stored = source.table.kind in ("table", "partitioned table", "materialized view")
-    return reading_plan(source.table, source.below, tasks=tasks if stored else None, parallelism=_cores(spark))
 
 
 def _cores(spark: SparkSession) -> int:
@@ -274,19 +284,24 @@ class _Writing:
 
     def _sizes(self) -> tuple[tuple[int, int, int], ...]:
         """First range, range after the last, and number of files of each part."""
-        ranges, cores = len(self.reading.predicates), _cores(self.spark)
+        ranges, beside = len(self.reading.predicates), self._beside()
         stored = (self.source.table, *self.source.below)
         heap = sum(max(0, one.bytes - sum(index.bytes for index in one.indexes)) for one in stored)
         per_range = max(1.0, heap * _PARQUET_SHARE / ranges)
         file_bytes = self.planned.file_mib * _MIB
-        per_part = max(cores, math.ceil(cores * file_bytes / per_range))
+        per_part = max(beside, math.ceil(beside * file_bytes / per_range))
         sizes = []
         for first in range(0, ranges, per_part):
             last = min(ranges, first + per_part)
             bytes_expected = per_range * (last - first)
-            files = max(math.ceil(bytes_expected / file_bytes), min(cores, int(bytes_expected / _SMALLEST_FILE)), 1)
+            files = max(math.ceil(bytes_expected / file_bytes), min(beside, int(bytes_expected / _SMALLEST_FILE)), 1)
             sizes.append((first, last, files if self.planned.partition_by else min(files, last - first)))
         return tuple(sizes)
+
+    def _beside(self) -> int:
+        """Return how many ranges are read at once: as many as there are cores, and no more than the plan says."""
+        cores = _cores(self.spark)
+        return min(cores, self.planned.ranges or cores)
 
     def _key(self, number: int) -> str:
         return f"{self.staging.folder}/parts/{number:05d}.json"
@@ -360,7 +375,7 @@ class _Writing:
         by = [F.col(_quoted(name)) for name in self._targets(self.planned.sort_by)]
         folders = [F.col(_quoted(name)) for name in self._targets(self.planned.partition_by)]
         # No repartitionByRange: it would read the source twice, once for a sample, and count the rows of both.
-        arranged = rows.repartition(files, *folders) if folders else rows.coalesce(files)
+        arranged = rows.coalesce(self._beside()).repartition(files, *folders) if folders else rows.coalesce(files)
         return arranged.sortWithinPartitions(*folders, *by) if folders or by else arranged
 
     def _targets(self, names: Sequence[str]) -> list[str]:

@@ -75,9 +75,7 @@ def reconcile_table(
     except (MissingTableError, CorruptObjectError) as error:
         return _unread(source, planned, error.message, ())
     contract = _contract(planned)
-    opened = PostgresDoor(_types(source)).open_on(
-        spark, source.login, source.snapshot, source.name, ranges=planned.ranges if source.table.kind != "view" else None
-    )
+    opened = PostgresDoor(_types(source)).open_on(spark, source.login, source.snapshot, source.name)
     try:
         result = compare(opened, f"parquet:{published.spark_path}", contract)
     except (ConnectorError, InputError) as error:

@@ -161,9 +161,11 @@ def test_old_dates_are_written_as_they_are_and_the_session_is_given_back(spark: 
 
 def test_a_value_that_the_type_cannot_hold_is_told(spark: SparkSession, stage: PostgresStage, tmp_path: Path) -> None:
     schema = stage.fresh_schema()
-    stage.run("CREATE TABLE t (d date); INSERT INTO t VALUES ('infinity')")
-    with _pinned(stage, schema, "t", tmp_path) as (plan, source), pytest.raises(UnheldValueError, match="infinity"):
-        _moved(spark, plan, source)
+    stage.run("CREATE TABLE t (id int, fine date, d date, at timestamp); INSERT INTO t VALUES (1, '2026-01-01', 'infinity', '-infinity')")
+    with _pinned(stage, schema, "t", tmp_path) as (plan, source):
+        with pytest.raises(UnheldValueError, match="column d, at holds infinity"):
+            _moved(spark, plan, source)
+        source.snapshot.require_alive()
     assert not list(tmp_path.rglob("manifest.json"))
 
 

@@ -36,10 +36,12 @@ def stage() -> Iterator[PostgresStage]:
 def parity(spark: SparkSession) -> Callable[..., Result]:
     """Return a function that runs `parity` with these words, on the session of the tests."""
 
-    def run(*words: str | Path) -> Result:
-        return CliRunner().invoke(main, [str(word) for word in words])
+    return command
 
-    return run
+
+def command(*words: str | Path) -> Result:
+    """Run `parity` in this process; what needs Spark takes the session that runs, or starts one."""
+    return CliRunner().invoke(main, [str(word) for word in words])
 
 
 def schema_of(stage: PostgresStage, role: str = "reader") -> str:
@@ -50,4 +52,4 @@ def schema_of(stage: PostgresStage, role: str = "reader") -> str:
     return schema
 
 
-__all__ = ["TABLES", "schema_of"]
+__all__ = ["TABLES", "command", "schema_of"]

@@ -197,4 +197,4 @@ def test_a_value_that_its_type_cannot_hold_stops_its_table_only(
     assert ran.exit_code == 4, ran.output
     result = json.loads((tmp_path / "work" / "result.json").read_text())
     assert {table["name"]: table["verdict"] for table in result["tables"]} == {"bad": "INCONCLUSIVE", "good": "PASS"}
-    assert "infinity" in result["tables"][0]["reasons"][0]["text"]
+    assert "column at holds infinity" in result["tables"][0]["reasons"][0]["text"]

@@ -6,15 +6,13 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from click.testing import Result
 
 from jobs.jars import missing_jars
 from tests.connectors.postgres_stage import PostgresStage
-from tests.e2e.conftest import schema_of
+from tests.e2e.conftest import command, schema_of
 from tests.standins.moto_s3 import running_s3
 
 pytestmark = [
@@ -26,7 +24,7 @@ _LIMIT_S = 400
 
 
 def test_a_schema_arrives_in_s3_and_a_file_that_is_changed_there_is_found(
-    stage: PostgresStage, parity: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    stage: PostgresStage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     schema = schema_of(stage)
     with running_s3(["lake"]) as server:
@@ -39,7 +37,7 @@ def test_a_schema_arrives_in_s3_and_a_file_that_is_changed_there_is_found(
             return subprocess.run(command, cwd=tmp_path, env=environment, check=False, timeout=_LIMIT_S).returncode
 
         source = ("--source", stage.uri(), "--schema", schema, "--out", tmp_path / "plan.yaml")
-        made = parity("plan", "postgres-to-s3", *source, "--target", "s3://lake/shop")
+        made = command("plan", "postgres-to-s3", *source, "--target", "s3://lake/shop")
         assert made.exit_code == 0, made.output
         assert run() == 0
         result = json.loads((tmp_path / "work" / "result.json").read_text())
