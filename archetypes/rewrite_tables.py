@@ -22,6 +22,7 @@ __all__ = ["GeneratedColumn", "GeneratedTable", "dbt_location", "generated_table
 _UNSPEAKABLE = re.compile(r'["{}\\]')
 _ORDERED_TEXT = ("text", "varchar", "name", "uuid")
 _COMPARED_TEXT = (*_ORDERED_TEXT, "char", "macaddr", "macaddr8")
+_BYTEWISE = ("C", "POSIX", "C.UTF-8", "C.UTF8", "C.utf8", "ucs_basic")
 _NESTED = ("array<", "struct<", "map<")
 
 
@@ -33,6 +34,7 @@ class GeneratedColumn:
         source: name in the source.
         target: name in the files.
         exposed: name in staging models; another one only where dbt cannot carry the target's.
+        collated: the source orders text otherwise than by its bytes.
     """
 
     source: str
@@ -40,6 +42,7 @@ class GeneratedColumn:
     exposed: str
     found: DiscoveredColumn
     coercion: Coercion
+    collated: bool
 
     @property
     def spark(self) -> str:
@@ -60,6 +63,7 @@ class GeneratedColumn:
             self.spark,
             ordered=not nested and plain and (not text or (root.kind == "base" and root.name in _ORDERED_TEXT)),
             compared=not nested and plain and (not text or root.kind == "enum" or root.name in _COMPARED_TEXT),
+            collated=text and self.collated,
         )
 
 
@@ -107,7 +111,9 @@ def generated_tables(plan: MigrationPlan, discovery: StepOutput) -> tuple[Genera
         InputError: a table or column of the plan is not in the discovery.
         ConfigError: nobody has decided about a column, or its rule is not for its type.
     """
-    objects = {one.name.name: one for one in mapped_objects(discovered(discovery)) if one.name.schema_name == plan.schema_name}
+    source = discovered(discovery)
+    collated = source.identity.collation not in _BYTEWISE
+    objects = {one.name.name: one for one in mapped_objects(source) if one.name.schema_name == plan.schema_name}
     stems = plain_names(table.path for table in plan.tables)
     tables = []
     for table in plan.tables:
@@ -117,7 +123,7 @@ def generated_tables(plan: MigrationPlan, discovery: StepOutput) -> tuple[Genera
                 object=table.name,
                 hint="Plan again.",
             )
-        columns = _columns(table, objects[table.name])
+        columns = _columns(table, objects[table.name], collated)
         *above, last = table.path.split("/")
         folder = "/".join([*above, folder_name(last)])
         tables.append(GeneratedTable(table, objects[table.name], stems[table.path].strip("_"), folder, columns, _unstaged(columns)))
@@ -136,7 +142,7 @@ def dbt_location(target: str) -> str:
     return f"s3:{path.rstrip('/')}"
 
 
-def _columns(table: PlanTable, found: DiscoveredObject) -> tuple[GeneratedColumn, ...]:
+def _columns(table: PlanTable, found: DiscoveredObject, collated: bool) -> tuple[GeneratedColumn, ...]:
     there = {column.name: column for column in found.columns}
     written = table.written()
     if missing := [column.name for column in written if column.name not in there]:
@@ -150,6 +156,7 @@ def _columns(table: PlanTable, found: DiscoveredObject) -> tuple[GeneratedColumn
             exposed=exposed[column.target_name],
             found=there[column.name],
             coercion=coercion_of(column, there[column.name].native_type),
+            collated=collated,
         )
         for column in written
     )

@@ -40,12 +40,14 @@ class ReadableColumn:
         spark: its type there.
         ordered: the target orders such values as the source does; not so labels of an enum, and numbers that became text.
         compared: equal values are equal there; not so `char(n)`, which the source compares without its blanks.
+        collated: text that the source orders by a collation and the target by its bytes; only the order of the output may rest on it.
     """
 
     name: str
     spark: str
     ordered: bool = True
     compared: bool = True
+    collated: bool = False
 
 
 @dataclass(frozen=True)
@@ -152,6 +154,7 @@ def output_columns(name: ObjectName, sql: str, readable: Mapping[ObjectName, Rea
             one.type.sql("spark") if one.type else "string",
             ordered=all(found.ordered for found in _columns_in(one, query, readable)),
             compared=all(found.compared for found in _columns_in(one, query, readable)),
+            collated=any(found.collated for found in _columns_in(one, query, readable)),
         )
         for one in query.selects
     }
@@ -270,9 +273,23 @@ def _require_meanings(tree: exp.Query, readable: Mapping[ObjectName, Readable]) 
             _require_cast(node, said)
         elif isinstance(node, exp.Select):
             _require_grouped(node)
-        if isinstance(node, _ORDERING) and not all(one.ordered for one in _columns_in(_output_of(node), tree, readable)):
-            raise UntranslatableError(f"it orders, {said}, what the target orders otherwise, such as labels of an enum.")
+        if isinstance(node, _ORDERING):
+            _require_order(node, tree, readable)
     _require_compared(tree, readable)
+
+
+def _require_order(node: exp.Expr, tree: exp.Query, readable: Mapping[ObjectName, Readable]) -> None:
+    said = node.sql(_POSTGRES)[:80]
+    for found in _columns_in(_output_of(node), tree, readable):
+        if not found.ordered:
+            raise UntranslatableError(f"it orders, {said}, what the target orders otherwise, such as labels of an enum.")
+        if found.collated and not _orders_output(node, tree):
+            raise UntranslatableError(f"it compares text by the collation of the database, {said}; the target compares bytes.")
+
+
+def _orders_output(node: exp.Expr, tree: exp.Query) -> bool:
+    """Whether it only says in which order all rows come out."""
+    return isinstance(node, exp.Ordered) and node.parent is tree.args.get("order") and not tree.args.get("limit")
 
 
 def _require_grouped(select: exp.Select) -> None:
@@ -309,11 +326,12 @@ def _require_compared(tree: exp.Query, readable: Mapping[ObjectName, Readable]) 
     root_only = not any(
         isinstance(node, exp.Distinct) or (isinstance(node, exp.SetOperation) and node.args.get("distinct")) for node in tree.walk()
     )
-    orders = any(isinstance(node, _ORDERING) for node in tree.walk())
+    ordering = [node for node in tree.walk() if isinstance(node, _ORDERING)]
+    within = any(not _orders_output(node, tree) for node in ordering)
     for column, found in _read_columns(tree, readable):
         inner = column.find_ancestor(exp.Select) is not tree
         said = (column.parent or column).sql(_POSTGRES)[:80]
-        if not found.ordered and inner and orders:
+        if inner and ((not found.ordered and ordering) or (found.collated and within)):
             raise UntranslatableError(f"it orders, and reads {said} in an inner query: the target may order it otherwise.")
         above = column.parent.parent if isinstance(column.parent, exp.Alias) else column.parent
         if not found.compared and (inner or not root_only or above is not tree):

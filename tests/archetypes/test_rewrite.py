@@ -127,8 +127,9 @@ def test_statements_parse_whatever_the_names() -> None:
             assert yaml.safe_load(text)
 
 
-def test_columns_that_differ_only_in_case_get_no_model_and_a_finding() -> None:
-    found = discovery(table("t", column("Price"), column("price")), table("u", _ID), view("v", "SELECT t.price FROM public.t"))
+@pytest.mark.parametrize("names", [("Price", "price"), ('A"b', 'a"b')])
+def test_columns_that_differ_only_in_case_get_no_model_and_a_finding(names: tuple[str, str]) -> None:
+    found = discovery(table("t", *map(column, names)), table("u", _ID), view("v", "SELECT t.price FROM public.t"))
 
     result, files, output = rewritten(found)
 
@@ -159,6 +160,16 @@ def test_views_come_after_those_that_they_read_and_fall_with_them() -> None:
     assert told["stg_t"] == "dbt/models/views/stg_t_view.sql"
     assert [one.citations for one in result.views if one.reason] == [one.citations for one in output.findings]
     assert output.status == "PARTIAL"
+
+
+def test_the_collation_of_the_database_decides_about_text() -> None:
+    found = discovery(table("t", _ID, column("said")), view("v", "SELECT max(t.said) AS m FROM public.t"))
+    assert isinstance(found.result, DiscoveryResult)
+    identity = found.result.identity.model_copy(update={"collation": "en_US.UTF-8"})
+    elsewhere = found.model_copy(update={"result": found.result.model_copy(update={"identity": identity})})
+
+    assert rewritten(found)[0].views[0].reason is None
+    assert "collation of the database" in (rewritten(elsewhere)[0].views[0].reason or "")
 
 
 def test_catalogs_are_for_objects_in_s3_only() -> None:

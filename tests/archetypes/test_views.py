@@ -135,6 +135,12 @@ def test_what_is_not_known_to_mean_the_same_is_refused(sql: str, why: str) -> No
         translate_view(_VIEW, sql, _READABLE, "duckdb")
 
 
+def test_numeric_without_digits_never_becomes_a_type_of_few_digits() -> None:
+    spark = translate_view(_VIEW, "SELECT price::numeric AS a, (id)::numeric AS b FROM orders", _READABLE, "spark")
+
+    assert "AS DECIMAL(20, 0)) AS `b`" in spark and "`orders`.`price` AS `a`" in spark
+
+
 def test_the_tables_behind_a_view_are_found_without_its_own_names() -> None:
     sql = "WITH a AS (SELECT id FROM b) SELECT a.id FROM a JOIN other.c USING (id) WHERE EXISTS (SELECT 1 FROM b)"
 
@@ -155,3 +161,26 @@ def test_a_view_of_a_view_knows_what_its_columns_may_do() -> None:
     assert 'FROM "v" AS "v"' in translate_view(named("w"), "SELECT e + 1 AS f FROM v", above, "duckdb")
     with pytest.raises(UntranslatableError, match="orders"):
         translate_view(named("w"), "SELECT b FROM v ORDER BY b", above, "duckdb")
+
+
+@pytest.mark.parametrize(
+    ("sql", "kept"),
+    [
+        pytest.param("SELECT id, said FROM t ORDER BY said", True, id="the order of the output"),
+        pytest.param("SELECT said, count(*) AS n FROM t WHERE said = 'x' GROUP BY said ORDER BY 1", True, id="equality"),
+        pytest.param("SELECT id FROM t ORDER BY said LIMIT 1", False, id="which rows come first"),
+        pytest.param("SELECT max(said) AS m FROM t", False, id="the greatest"),
+        pytest.param("SELECT id FROM t WHERE said > 'M'", False, id="what comes after"),
+        pytest.param("SELECT a.s FROM (SELECT said AS s FROM t) a WHERE a.s > 'M'", False, id="what comes after, further out"),
+        pytest.param("SELECT a.s FROM (SELECT said AS s FROM t) a ORDER BY a.s", True, id="the order of the output, further out"),
+    ],
+)
+def test_text_under_a_collation_may_only_order_the_output(sql: str, kept: bool) -> None:
+    columns = {"id": ReadableColumn("id", "bigint"), "said": ReadableColumn("said", "string", collated=True)}
+    readable = {named("t"): Readable(("t",), columns)}
+
+    if kept:
+        assert translate_view(_VIEW, sql, readable, "duckdb")
+    else:
+        with pytest.raises(UntranslatableError, match=r"collation|inner query"):
+            translate_view(_VIEW, sql, readable, "duckdb")
