@@ -27,10 +27,10 @@ from connectors.postgres_address import TableName
 from connectors.postgres_columns import select_sql
 from connectors.postgres_connection import connect
 from connectors.postgres_snapshot import exported_snapshot
-from schemas.agent_output import DiscoveryResult, RewriteResult, StepOutput
+from schemas.agent_output import DiscoveredColumn, DiscoveredKey, DiscoveredObject, DiscoveryResult, Partition, RewriteResult, StepOutput
 from schemas.errors import ConfigError, InputError
 from schemas.plan import MigrationPlan, read_plan
-from tests.archetypes.mapping_documents import column, discovery, key, shop, table, view
+from tests.archetypes.mapping_documents import column, discovery, foreign, key, named, shop, table, view
 from tests.connectors.postgres_stage import PostgresStage
 from tests.standins.postgres_server import find_binaries
 
@@ -83,6 +83,34 @@ def test_no_model_reads_a_star() -> None:
     _, files, _ = rewritten(shop())
 
     assert not [path for path, text in files.items() if path.startswith("dbt/models") and re.search(r"select\s+\*", text, re.IGNORECASE)]
+
+
+_PARENT = table("p", column("a", "bigint", nullable=False), keys=(key("primary", "a"),))
+_INHERITED = _PARENT.model_copy(update={"partitions": (Partition(name=named("c")),)})
+_TEXTS = table("p", column("a", nullable=False), keys=(key("primary", "a"),))
+_REFERS = foreign("x", to="p", referenced=("a",))
+
+
+@pytest.mark.parametrize(
+    ("parent", "child", "reference", "tried"),
+    [
+        pytest.param(_PARENT, column("x", "bigint"), _REFERS, True, id="whole numbers"),
+        pytest.param(_PARENT, column("x", "integer"), _REFERS, True, id="whole numbers of two widths"),
+        pytest.param(_TEXTS, column("x"), _REFERS, True, id="text"),
+        pytest.param(
+            _PARENT, column("x", "bigint"), _REFERS.model_copy(update={"validated": False}), False, id="rows from before may break it"
+        ),
+        pytest.param(_INHERITED, column("x", "bigint"), _REFERS, False, id="rows of tables that inherit are not in the key"),
+        pytest.param(_PARENT, column("x", "numeric"), _REFERS, False, id="digits that became text"),
+        pytest.param(_TEXTS, column("x", collation="public.ci"), _REFERS, False, id="a collation of its own"),
+    ],
+)
+def test_a_reference_is_tried_where_it_holds_of_the_files_too(
+    parent: DiscoveredObject, child: DiscoveredColumn, reference: DiscoveredKey, tried: bool
+) -> None:
+    _, files, _ = rewritten(discovery(parent, table("t", child, keys=(reference,))))
+
+    assert ("relationships" in files["dbt/models/staging/_staging.yml"]) is tried
 
 
 def test_a_changed_plan_decides_not_the_mapping() -> None:

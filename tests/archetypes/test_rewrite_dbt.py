@@ -151,7 +151,7 @@ def test_names_types_keys_and_folders_of_every_kind_build(tmp_path: Path) -> Non
     publish_table(target, "p", pa.table({"a": [1, 1], "b": [2, 2]}))
     publish_table(target, "c", pa.table({"x": [1, 2], "y": [2, 1]}))
     folders = {"2026-01-01": [1, 2], "__HIVE_DEFAULT_PARTITION__": [3]}
-    publish_files(target, "sales/t x", {f"day={day}/code=007/part-0.parquet": pa.table({"id": ids}) for day, ids in folders.items()})
+    publish_files(target, "sales/t x", {f"day={day}/code=2026-1-1/part-0.parquet": pa.table({"id": ids}) for day, ids in folders.items()})
 
     output, files = rewrite(plan, found, mapping)
     project = written(files, tmp_path / "out")
@@ -168,8 +168,8 @@ def test_names_types_keys_and_folders_of_every_kind_build(tmp_path: Path) -> Non
     (row,) = rows(project, "SELECT * FROM stg_o_dd WHERE pa = 1")
     assert row[: len(trouble)] == tuple(f"value of {name}" for name in trouble)
     assert row[len(trouble)] == {"from": 1, "a b": datetime(2026, 1, 1)}
-    day = date(2026, 1, 1)
-    assert rows(project, "SELECT id, day, code FROM stg_sales_t_x ORDER BY id") == [(1, day, "007"), (2, day, "007"), (3, None, "007")]
+    day, code = date(2026, 1, 1), "2026-1-1"
+    assert rows(project, "SELECT id, day, code FROM stg_sales_t_x ORDER BY id") == [(1, day, code), (2, day, code), (3, None, code)]
 
 
 def stored_rows(stage_dsn: str, plan: MigrationPlan, target: str) -> None:
