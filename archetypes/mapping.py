@@ -95,7 +95,7 @@ def map_tables(discovery: StepOutput, profiling: StepOutput | None, *, target: s
         target: `s3://bucket/prefix` or `file:/folder`.
 
     Raises:
-        InputError: a document is of another step, was refused, or the profile is of other tables.
+        InputError: a document is of another step, or was refused.
     """
     found = discovered(discovery)
     profile = _profiled(profiling)
