@@ -174,7 +174,7 @@ def migrate(
             object=str(source.name),
             hint="Leave the table out of the plan.",
         )
-    reading = reading_plan(source.table, source.below, parallelism=_cores(spark))
+    reading = _reading(source, planned)
     pinned_rows = source.snapshot.count(reading.relation)
     staging = begin(store, table_of(planned), run, resume=True)
     read: int | None = None
@@ -238,6 +238,20 @@ def _load(name: TableName, planned: PlanTable, published: Published, pinned_rows
     )
 
 
+def _reading(source: SourceTable, planned: PlanTable) -> ReadingPlan:
+    """Return ranges that are small enough for files of the size that the plan wants: a file holds whole ranges."""
+    reading = reading_plan(source.table, source.below)
+    files = math.ceil(_parquet_bytes(source) / (planned.file_mib * _MIB))
+    if reading.way == "ctid ranges" and files > len(reading.predicates):
+        reading = reading_plan(source.table, source.below, tasks=files)
+    return reading
+
+
+def _parquet_bytes(source: SourceTable) -> float:
+    stored = (source.table, *source.below)
+    return sum(max(0, one.bytes - sum(index.bytes for index in one.indexes)) for one in stored) * _PARQUET_SHARE
+
+
 def _cores(spark: SparkSession) -> int:
     asked = spark.conf.get("spark.default.parallelism", None)
     if asked:
@@ -285,9 +299,7 @@ class _Writing:
     def _sizes(self) -> tuple[tuple[int, int, int], ...]:
         """First range, range after the last, and number of files of each part."""
         ranges, beside = len(self.reading.predicates), self._beside()
-        stored = (self.source.table, *self.source.below)
-        heap = sum(max(0, one.bytes - sum(index.bytes for index in one.indexes)) for one in stored)
-        per_range = max(1.0, heap * _PARQUET_SHARE / ranges)
+        per_range = max(1.0, _parquet_bytes(self.source) / ranges)
         file_bytes = self.planned.file_mib * _MIB
         per_part = max(beside, math.ceil(beside * file_bytes / per_range))
         sizes = []

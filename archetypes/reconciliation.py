@@ -17,7 +17,7 @@ from schemas.agent_output import ObjectName, ReconciliationResult, StepFinding, 
 from schemas.canonical_json import sha256_of
 from schemas.coercion import Coercion, NativeType
 from schemas.contract import Contract
-from schemas.errors import ConnectorError, InputError, MissingTableError, TransientConnectorError
+from schemas.errors import ConnectorError, EngineError, InputError, MissingTableError, TransientConnectorError
 from schemas.plan import PlanTable
 from schemas.verdict import CompareResult, Reason, Verdict
 
@@ -78,7 +78,7 @@ def reconcile_table(
     opened = PostgresDoor(_types(source)).open_on(spark, source.login, source.snapshot, source.name)
     try:
         result = compare(opened, f"parquet:{published.spark_path}", contract)
-    except (ConnectorError, InputError) as error:
+    except (ConnectorError, EngineError, InputError) as error:
         if isinstance(error, TransientConnectorError):
             raise
         faults = verify_published(store, table, manifest_sha256=manifest_sha256)

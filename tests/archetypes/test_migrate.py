@@ -85,7 +85,7 @@ def test_parts_that_are_written_are_not_written_again(
         "CREATE TABLE t (id int, v text); INSERT INTO t SELECT i, md5(i::text) || repeat('x', 900) FROM generate_series(1, 8000) AS i"
     )
     stage.run("ANALYZE t")
-    with _pinned(stage, schema, "t", tmp_path, ranges=8, file_mib=1) as (plan, source):
+    with _pinned(stage, schema, "t", tmp_path, file_mib=1) as (plan, source):
         store, run = store_of(plan.target, plan.tables[0]), run_name(plan, source.snapshot)
         told: list[int] = []
 
