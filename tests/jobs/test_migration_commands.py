@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from jobs import postgres_to_s3
 from jobs.cli import main
 from jobs.migration_status import RunState, TableState, Workdir
 from schemas.plan import MigrationPlan, read_plan
@@ -131,3 +132,15 @@ def test_a_damaged_state_is_told(tmp_path: Path) -> None:
     (workdir.folder / "state.json").write_text("{")
     ran = _parity("status", workdir.folder)
     assert (ran.exit_code, "is damaged" in ran.stderr) == (3, True)
+
+
+@pytest.mark.parametrize("words", [["--plan", "missing.yaml"], ["--plan=missing.yaml"], ["missing.yaml", "--resume"]])
+def test_what_spark_submit_starts_is_parity_run(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["postgres_to_s3.py", *words])
+    with pytest.raises(SystemExit) as ended:
+        postgres_to_s3.main()
+    assert ended.value.code == 2
+    assert "missing.yaml: No such file" in capsys.readouterr().err
