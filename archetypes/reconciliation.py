@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
 
 from archetypes.migrate import SourceTable, table_of
 from connectors.base import OpenedTable
 from connectors.objects import CorruptObjectError, ObjectStore
 from connectors.postgres import PostgresDoor
 from connectors.publishing import Fault, current_version, verify_published
+from engine.portable_sql import quote_identifier
 from policy.coercion import load_rules, rule_for
 from schemas.agent_output import ObjectName, ReconciliationResult, StepFinding, TableVerdict
 from schemas.canonical_json import sha256_of
@@ -26,6 +28,7 @@ __all__ = ["Comparing", "Reconciled", "document_sha256", "findings_of", "reconci
 _WORST_LAST: tuple[Verdict, ...] = ("PASS", "PASS_WITH_RULES", "SAMPLED_PASS", "INCONCLUSIVE", "FAIL")
 _ALL_PPM = 1_000_000
 _SHOWN = 5
+_PRINTED = {"parity": "as printed"}  # in place of the mark of char(n); PySpark takes empty metadata for none given
 
 
 Comparing = Callable[[OpenedTable, str, Contract], CompareResult]
@@ -75,7 +78,7 @@ def reconcile_table(
     except (MissingTableError, CorruptObjectError) as error:
         return _unread(source, planned, error.message, ())
     contract = _contract(planned)
-    opened = PostgresDoor(_types(source)).open_on(spark, source.login, source.snapshot, source.name)
+    opened = _exactly(PostgresDoor(_types(source)).open_on(spark, source.login, source.snapshot, source.name))
     try:
         result = compare(opened, f"parquet:{published.spark_path}", contract)
     except (ConnectorError, EngineError, InputError) as error:
@@ -122,6 +125,12 @@ def findings_of(reconciled: Mapping[str, Reconciled]) -> tuple[StepFinding, ...]
             where = f"{name}.{finding.column}" if finding.column else name
             found.append(StepFinding(code=finding.class_, severity=finding.severity, object=where, text=finding.text))
     return tuple(found)
+
+
+def _exactly(opened: OpenedTable) -> OpenedTable:
+    """Padding of `char(n)` is no matter of taste here: the load wrote the blanks, so they must be there."""
+    names = [F.col(quote_identifier("spark", field.name)).alias(field.name, metadata=_PRINTED) for field in opened.rows.schema.fields]
+    return replace(opened, rows=opened.rows.select(*names))
 
 
 def _contract(planned: PlanTable) -> Contract:

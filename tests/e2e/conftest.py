@@ -20,7 +20,7 @@ INSERT INTO orders SELECT i, CASE i % 5 WHEN 0 THEN NULL WHEN 1 THEN '' WHEN 2 T
     i / 3.0, i / 7.0, date '0044-03-15 BC' + i, timestamp '1582-10-04 12:00' + i * interval '1 hour', '2026-01-01 00:00:00.123456+00',
     '\\xdeadbeef', ARRAY['x', NULL, ''], '{"a": [1, null]}', '00000000-0000-0000-0000-000000000001', '1 mon 2 days 00:00:00.000001',
     int4range(1, i + 2) FROM generate_series(1, 500) AS i;
-CREATE TABLE lines (order_id bigint, note text);
+CREATE TABLE lines (order_id bigint, note text, code char(5) DEFAULT 'ab');
 INSERT INTO lines SELECT i % 40, 'n' || i % 3 FROM generate_series(1, 200) AS i;
 """
 
