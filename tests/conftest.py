@@ -6,9 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from pyspark.sql import SparkSession
 
 from jobs.session import build_session
+
+settings.register_profile("parity", deadline=None)  # how long an example takes says more about the machine than about the code
+settings.load_profile("parity")
 
 _SHARED_DATA = Path(__file__).parent.parent.parent / "shared" / "data"
 
