@@ -19,6 +19,7 @@ from engine.golden import encoded
 from engine.golden_nested import NESTED_SETS
 from engine.golden_scalars import SCALAR_SETS, Definition
 from engine.portable import is_portable
+from engine.published import write_or_check
 from engine.reference import contract_digest, key_hash, row_hashes
 from engine.reference_text import pct1_row_python
 
@@ -80,20 +81,9 @@ def _line(document: Any) -> str:
 
 
 def main(arguments: Sequence[str], path: Path = _FILE) -> int:
-    """Write the file, or with `--check` say whether it would change; return 1 when it would, 2 for other arguments."""
-    if list(arguments) not in ([], ["--check"]):
-        print("usage: python -m engine.golden_vectors [--check]", file=sys.stderr)
-        return 2
-    text = rendered()
-    different = not path.exists() or path.read_text(encoding="utf-8") != text
-    if arguments:
-        if different:
-            print(f"{path.name} is not what the reference computes: the hashes changed, which needs a new canon version.", file=sys.stderr)
-        return int(different)
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(text, encoding="utf-8")
-    print(f"{path.name}: {'written' if different else 'unchanged'}, {len(text.splitlines())} lines")
-    return 0
+    """Write the file, or with `--check` say whether it would change; return the exit code."""
+    wrong = "is not what the reference computes: the hashes changed, which needs a new canon version."
+    return write_or_check(arguments, path, rendered(), module="engine.golden_vectors", wrong=wrong)
 
 
 if __name__ == "__main__":

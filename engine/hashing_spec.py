@@ -17,6 +17,7 @@ from pyspark.sql import types as T
 from engine.canonical import family
 from engine.hashing import CANON, GROUP_WIDTH, GUARD_BYTES, SECOND_CHAIN, SEED
 from engine.portable import is_portable
+from engine.published import write_or_check
 from engine.reference import contract_digest, key_hash, row_hashes, tokens_of
 from engine.reference_text import pct1_value_python
 from engine.rules import RULE_FORMS
@@ -111,19 +112,9 @@ def rendered() -> str:
 
 
 def main(arguments: Sequence[str], path: Path = _FILE) -> int:
-    """Write the file, or with `--check` say whether it would change; return 1 when it would, 2 for other arguments."""
-    if list(arguments) not in ([], ["--check"]):
-        print("usage: python -m engine.hashing_spec [--check]", file=sys.stderr)
-        return 2
-    text = rendered()
-    different = not path.exists() or path.read_text(encoding="utf-8") != text
-    if arguments:
-        if different:
-            print(f"{path.name} is not what the code says; run: python -m engine.hashing_spec", file=sys.stderr)
-        return int(different)
-    path.write_text(text, encoding="utf-8")
-    print(f"{path.name}: {'written' if different else 'unchanged'}")
-    return 0
+    """Write the file, or with `--check` say whether it would change; return the exit code."""
+    wrong = "is not what the code says; run: python -m engine.hashing_spec"
+    return write_or_check(arguments, path, rendered(), module="engine.hashing_spec", wrong=wrong)
 
 
 if __name__ == "__main__":

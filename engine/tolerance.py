@@ -169,14 +169,16 @@ def _as_decimal(value: Column, canonical: T.DataType) -> Column:
     """Return an exact number as a decimal whose difference with another has all its digits.
 
     The difference of two decimal(38, s) has 39 digits, and Spark rounds the last one away where s > 6; values that need all 38
-    then have no distance, and count as different.
+    then have no distance, and count as different. In decimal(38, 38) the 38th digit stands behind the point: rounded away, all
+    values near 0 would be one.
     """
     if isinstance(canonical, T.LongType):
         return value.cast("decimal(20,0)")
     assert isinstance(canonical, T.DecimalType)
     if canonical.precision < _MAX_DIGITS or canonical.scale <= _KEPT_SCALE:
         return value.cast(canonical)
-    return value.try_cast(T.DecimalType(_MAX_DIGITS - 1, min(canonical.scale, _MAX_DIGITS - 1)))
+    narrow = value.try_cast(T.DecimalType(_MAX_DIGITS - 1, min(canonical.scale, _MAX_DIGITS - 1)))
+    return narrow if canonical.scale < _MAX_DIGITS else F.when(narrow == value, narrow)
 
 
 def _multiplied(value: Column, factor: int, scale: int) -> Column:

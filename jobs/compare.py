@@ -8,7 +8,6 @@ import sys
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -41,7 +40,7 @@ from jobs.narrowing import filtered, sampled
 from jobs.report_data import report_data
 from jobs.request import build_contract, check_predicate
 from jobs.results import cast_texts, cells_changed, column_results, input_result, reasons_unproven
-from jobs.session import SessionEvidence, build_session, pinned, still_pinned, without_inference
+from jobs.session import SessionEvidence, build_session, pinned, planned_for, still_pinned
 from policy.coercion import load_rules, rule_for
 from policy.coverage import CoverageFacts, coverage
 from policy.severity import rated
@@ -149,9 +148,9 @@ def compare(
         check_predicate(described.where)
     folder = _free_folder(diffs)
     session = _session(source, target, spark)
+    planned = planned_for(session, rules=bool(described.rules))
     try:
-        stacked = without_inference(session) if described.rules else nullcontext()
-        with pinned(session, caller_frames=isinstance(source, DataFrame) or isinstance(target, DataFrame)) as evidence, stacked:
+        with pinned(session, caller_frames=isinstance(source, DataFrame) or isinstance(target, DataFrame)) as evidence, planned:
             return _Run(session, evidence, described, folder, show_values, progress).outcome(source, target)
     except (PySparkException, Py4JError) as error:
         raise translate_spark_error(error, "the comparison") from error

@@ -90,7 +90,7 @@ def _by_cause(data: ReportData) -> Breakdown:
         for item in data.result.explanations
         if item.share > 0 and item.alternative_to is None
     )
-    return Breakdown("Differences by hypothesis", "share of the differing rows that each explains", tuple(bars))
+    return Breakdown("Differences by hypothesis", "share of the differing rows", tuple(bars))
 
 
 def _capital(text: str) -> str:

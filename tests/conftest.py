@@ -6,9 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from pyspark.sql import SparkSession
 
 from jobs.session import build_session
+
+# How long an example takes says more about the machine than about the code.
+settings.register_profile("parity", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("parity")
 
 _SHARED_DATA = Path(__file__).parent.parent.parent / "shared" / "data"
 

@@ -14,6 +14,7 @@ __all__ = ["combined", "leftovers", "refuted"]
 
 _KEPT = 3
 _NOT_MORE = 0.95  # share of the rows of several causes that each explains alone: then to tell them together adds nothing
+_A_FEW = 0.02  # share of all differing rows below which it is not worth telling that causes meet
 _NOTHING = Fix(kind="investigate", text="Nothing to do for this cause: it was tested and does not fit.")
 
 
@@ -40,7 +41,9 @@ def combined(found: Sequence[Hypothesis], sample: Sample) -> list[Hypothesis]:
 
 
 def _adds(parts: Sequence[Hypothesis], rows: frozenset[int], sample: Sample) -> bool:
-    """Return whether these rows make clearly more of what the parts explain alone."""
+    """Return whether these rows make clearly more of what the parts explain alone, and are more than a few of all."""
+    if sample.weight(rows) < _A_FEW * sample.weight(range(len(sample.rows))):
+        return False
     alone = sample.weight(frozenset[int]().union(*(part.rows for part in parts)))
     return alone < _NOT_MORE * (alone + sample.weight(rows))
 

@@ -273,10 +273,11 @@ def _copies(sample: Sample) -> Iterator[Hypothesis]:
             and counts.get("matched", 0) > 0
             and counts.get("extra", 0) == counts.get("multiplicity", 0) == counts["matched"]
         )
-        words = (
-            "every row stands there twice: it was loaded twice"
+        other = "source" if side == "target" else "target"
+        sentence = (
+            "In the target every row stands twice: it was loaded twice"
             if whole
-            else f"equal rows stand more often in the {side} than on the other side"
+            else f"Equal rows stand more often in the {side} than in the {other}"
         )
         if side == "target" and plain:
             fix = Fix(
@@ -287,7 +288,7 @@ def _copies(sample: Sample) -> Iterator[Hypothesis]:
             fix = Fix(kind="reload", text=f"Load again the rows whose copies differ in number; the {side} has more of them.")
         yield Hypothesis(
             "doubled_load" if whole else cause,
-            f"In the {side} {words}",
+            sentence,
             frozenset(rows),
             5,
             fix,

@@ -509,8 +509,8 @@ def _distance(ours: Any, theirs: Any, kind: str) -> Fraction | float | None:
 
 def _has_room(value: Decimal, kind: str) -> bool:
     """Return whether a decimal of 38 digits has a distance to others: in those of more than six after the point, it may need only 37."""
-    scale = min(_FULL_DECIMALS[kind], _DISTANCE_DIGITS)
-    return bool(abs(Fraction(value)) * 10**scale + Fraction(1, 2) < 10**_DISTANCE_DIGITS)
+    digits = abs(Fraction(value)) * 10 ** min(_FULL_DECIMALS[kind], _DISTANCE_DIGITS)
+    return digits.denominator == 1 and digits < 10**_DISTANCE_DIGITS
 
 
 def _near(ours: Any, theirs: Any, distance: Fraction | float | None, tolerance: Tolerance | None) -> bool | None:

@@ -85,6 +85,12 @@ def test_a_decimal_of_38_digits_is_far_from_a_small_one(spark: SparkSession, val
     assert (outcome.verdict, outcome.counts.changed) == ("FAIL", 1)
 
 
+@pytest.mark.parametrize(("other", "verdict"), [("3", "FAIL"), ("1", "PASS")])
+def test_the_last_of_38_digits_behind_the_point_counts(spark: SparkSession, other: str, verdict: str) -> None:
+    sides = [_rows(spark, f"CAST('0.{'0' * 37}{digit}' AS DECIMAL(38,38))") for digit in ("1", other)]
+    assert compare(*sides, keys=["id"], tolerance={"v": "rel:0.05"}).verdict == verdict
+
+
 def test_small_distances_of_long_decimals_are_told(spark: SparkSession) -> None:
     outcome = compare(
         _rows(spark, "CAST('0.000000000000000001' AS DECIMAL(38,18))"), _rows(spark, "CAST('0' AS DECIMAL(38,18))"), keys=["id"]
