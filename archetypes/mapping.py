@@ -33,10 +33,13 @@ from schemas.coercion import Coercion, TypeRules
 from schemas.contract import Contract, Criticality
 from schemas.errors import InputError
 
-__all__ = ["NOT_IN_PLAN", "VERSION", "discovered", "map_tables", "mapped_objects", "proven_keys", "shown"]
+__all__ = ["NOT_IN_PLAN", "TABLES", "VERSION", "discovered", "map_tables", "mapped_objects", "proven_keys", "shown"]
 
 VERSION = "data/{version}"
 """Folder of a published version, below that of its table; `{version}` is what the manifest says."""
+
+TABLES = ("table", "partitioned_table", "partition")
+"""Kinds of objects that hold rows of their own, or through their partitions."""
 
 NOT_IN_PLAN = ("no_columns", "not_migrated", "refused_object", "view_not_migrated")
 """Codes of findings about objects of which no table is made."""
@@ -51,7 +54,6 @@ _JSON_RULES = ("PG-15", "PG-15a")
 _NESTED = ("array<", "struct<", "map<")
 _PLAIN = re.compile(r"[a-z_][a-z0-9_$]*")
 _PARTITIONS = ("partition", "partitioned_table")  # one of the latter that has a parent is partitioned once more
-_TABLES = ("table", "partitioned_table", "partition")
 
 
 @dataclass(frozen=True)
@@ -142,7 +144,7 @@ def mapped_objects(discovery: DiscoveryResult) -> tuple[DiscoveredObject, ...]:
     return tuple(
         one
         for one in discovery.objects
-        if one.kind in _TABLES and one.origin != "refused" and not (one.kind in _PARTITIONS and names & set(one.parents))
+        if one.kind in TABLES and one.origin != "refused" and not (one.kind in _PARTITIONS and names & set(one.parents))
     )
 
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from dataclasses import dataclass
 from pyspark.sql import DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
 
+from archetypes.planning import coercion_of
 from connectors.manifest import escape_glob
 from connectors.objects import ObjectExistsError, ObjectStore, StoredObject, open_store
 from connectors.postgres_address import TableName
@@ -34,14 +34,12 @@ from connectors.publishing import ExpectedFile, Published, Staging, begin, curre
 from connectors.publishing_manifest import is_marker
 from connectors.spark_errors import translated
 from engine.portable_sql import quote_identifier
-from policy.coercion import declared_rule, load_rules, rule_for
-from schemas.agent_output import ColumnProfile, ObjectName, TableLoad, TableProfile, WrittenFile
+from schemas.agent_output import ObjectName, TableLoad, TableProfile, WrittenFile
 from schemas.canonical_json import canonical_bytes, sha256_of
-from schemas.coercion import Coercion, NativeType
 from schemas.errors import EngineError, InputError
-from schemas.plan import MigrationPlan, PlanColumn, PlanTable
+from schemas.plan import MigrationPlan, PlanTable
 
-__all__ = ["LoadProgress", "SourceTable", "coercion_of", "loaded", "migrate", "run_name", "source_table", "store_of", "table_of"]
+__all__ = ["LoadProgress", "SourceTable", "loaded", "migrate", "run_name", "source_table", "store_of", "table_of"]
 
 LoadProgress = Callable[[int, int], None]
 """Is told rows written and rows there are, after each part."""
@@ -49,7 +47,6 @@ LoadProgress = Callable[[int, int], None]
 _PARQUET_SHARE = 0.4  # of the bytes in the heap, before the first part has told; text of TPC-H gives 0.3, numbers 0.5
 _SMALLEST_FILE = 16 * 1024 * 1024  # fewer cores are used rather than smaller files written
 _MIB = 1024 * 1024
-_DECIMAL = re.compile(r"decimal\((\d+),(\d+)\)")
 _REBASE = ("spark.sql.parquet.datetimeRebaseModeInWrite",)
 _WRITING = {"compression": "snappy", "mapreduce.fileoutputcommitter.marksuccessfuljobs": "false"}
 
@@ -106,46 +103,8 @@ def source_table(
         if column.name not in natives:
             raise InputError(f"{name} has no column {column.name}.", object=f"{name}.{column.name}", hint="Make the plan again.")
         known = profile.column(column.name) if profile else None
-        columns.append(ReadColumn(column.name, natives[column.name], coercion_of(column, natives[column.name], known, str(name))))
+        columns.append(ReadColumn(column.name, natives[column.name], coercion_of(column, natives[column.name], known)))
     return SourceTable(login, snapshot, table, tuple(one for one in described if one.name != name), tuple(columns))
-
-
-def coercion_of(column: PlanColumn, native: NativeType, profile: ColumnProfile | None, table: str) -> Coercion:
-    """Return what becomes of a column by the plan; a person may have named another rule than the first that matches.
-
-    Raises:
-        InputError: no rule is named, or the rule makes another type than the plan says.
-        ConfigError: the rule does not exist or is not for the type.
-    """
-    where = f"{table}.{column.name}"
-    if column.rule_id is None or column.target_type is None:
-        raise InputError(
-            f"{where}: {native.declared} has no rule, so it cannot be read.",
-            object=where,
-            hint="Put the column into exclude in the plan, or name a rule.",
-        )
-    rules = load_rules()
-    digits = _with_digits(column, profile)
-    for known in (profile, digits):
-        found = rule_for(native, known, rules, column=column.name)
-        if found.rule_id != column.rule_id:
-            found = declared_rule(column.rule_id, native, known or digits, rules, column=where)
-        if found.spark == column.target_type:
-            return found
-    raise InputError(
-        f"{where}: rule {column.rule_id} makes {found.spark} of {native.declared}, but the plan says {column.target_type}.",
-        object=where,
-        hint=f"Write target_type: {found.spark}, or make the plan again.",
-    )
-
-
-def _with_digits(column: PlanColumn, profile: ColumnProfile | None) -> ColumnProfile | None:
-    """The plan's own decimals, where they are not those of the profile: a value that does not fit ends the load."""
-    match = _DECIMAL.search(column.target_type or "")
-    if match is None:
-        return profile
-    digits, decimals = int(match.group(1)), int(match.group(2))
-    return ColumnProfile(name=column.name, origin="full_scan", nulls=0, max_precision=digits, max_scale=decimals)
 
 
 def migrate(

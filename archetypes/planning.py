@@ -103,8 +103,11 @@ def require_fit(plan: MigrationPlan, discovery: StepOutput) -> None:
         _require_key(table, one, where)
 
 
-def coercion_of(planned: PlanColumn, native: NativeType) -> Coercion:
-    """Return what becomes of a column as the plan says.
+def coercion_of(planned: PlanColumn, native: NativeType, profile: ColumnProfile | None = None) -> Coercion:
+    """Return what becomes of a column as the plan says; a person may have named another rule than the first that matches.
+
+    Args:
+        profile: of the column, for types whose parts are read by what the values are.
 
     Raises:
         ConfigError: nobody has decided about it, the rule is not for the type, or it makes another type than the plan says.
@@ -118,8 +121,11 @@ def coercion_of(planned: PlanColumn, native: NativeType) -> Coercion:
             object=name,
             hint=f"Write rule_id and target_type, or write {name} to the contract's exclude. {hint or ''}".strip(),
         )
+    accepted = _accepted_digits(planned)
     try:
-        found = declared_rule(planned.rule_id, native, _accepted_digits(planned), rules, column=name)
+        found = declared_rule(planned.rule_id, native, accepted or profile, rules, column=name)
+        if accepted is None and profile is not None and found.spark != planned.target_type:
+            found = declared_rule(planned.rule_id, native, None, rules, column=name)
     except ConfigError as error:
         was = f" The plan was made for: {planned.note}." if planned.note and not planned.note.startswith(native.declared) else ""
         raise ConfigError(f"{error.message}{was}", object=name, hint=error.hint) from None

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from policy.coercion import rulebook_sha256
-from policy.severity import SEVERITIES
+from policy.severity import SEVERITIES, load_policy
 from schemas.agent_output import (
     Archetype,
     Input,
@@ -64,14 +64,16 @@ def finished(
         dataset: what the step is about, such as the schema of the source.
         inputs: name to SHA-256 of everything that was read.
         result: None when the step is refused; why stands in `findings`.
-        findings: any order; they are stored gravest first.
+        findings: any order; they are stored gravest first, as grave as the policy says where it names their code.
         rules: rule id to the number of items for which it fired.
         status: None: REFUSED without a result, PARTIAL where an item is refused, DONE else.
 
     Raises:
         pydantic.ValidationError: an item cites what is no input, or the status does not go with result and findings.
     """
-    ordered = tuple(sorted(findings, key=lambda found: (SEVERITIES.index(found.severity), found.object, found.code, found.text)))
+    grades = load_policy().findings
+    graded = [found.model_copy(update={"severity": grades.get(found.code, found.severity)}) for found in findings]
+    ordered = tuple(sorted(graded, key=lambda found: (SEVERITIES.index(found.severity), found.object, found.code, found.text)))
     return StepOutput(
         step=step,
         archetype=archetype,

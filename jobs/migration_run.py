@@ -17,7 +17,7 @@ from pyspark.sql import SparkSession
 
 from archetypes.discovery import discover
 from archetypes.explanation import explanation_of
-from archetypes.mapping import map_tables
+from archetypes.mapping import TABLES, discovered, map_tables, shown
 from archetypes.migrate import SourceTable, loaded, migrate, run_name, source_table, store_of, table_of
 from archetypes.planning import require_fit
 from archetypes.profiling import profile
@@ -500,7 +500,9 @@ class _Run:
         above = (self.order.report or self.order.workdir.report).absolute().parent
         rows = [self._row(found, planned, verdicts[planned.name], above) for planned in plan.tables]
         documents = [output for step in STEPS if (output := self._stored(found, step)) is not None]
-        shown = (Fault(one.severity, one.object, one.text) for output in documents for one in output.findings)
+        elsewhere = _elsewhere(plan, found.outputs["discovery"])
+        told = (one for output in documents for one in output.findings if not f"{one.object}.".startswith(elsewhere))
+        faults = (Fault(one.severity, one.object, one.text) for one in told)
         return MigrationPage(
             verdict=verdict,
             source=plan.source,
@@ -514,7 +516,7 @@ class _Run:
             steps=tuple(
                 StepRow(step, done.status, done.seconds, done.sha256) for step in STEPS if (done := self.state.steps.get(step)) is not None
             ),
-            findings=tuple(dict.fromkeys(shown)),
+            findings=tuple(dict.fromkeys(faults)),
             questions=tuple((table.name, text) for table in plan.tables for text in table.questions),
             views=_views(found.outputs.get("rewrite")),
         )
@@ -603,6 +605,16 @@ def _profiles(profiling: StepOutput | None) -> dict[str, TableProfile]:
     if profiling is None or not isinstance(profiling.result, ProfilingResult):
         return {}
     return {table.name.name: table for table in profiling.result.tables}
+
+
+def _elsewhere(plan: MigrationPlan, discovery: StepOutput) -> tuple[str, ...]:
+    """Return how the findings begin that are about tables outside the plan, and about their columns."""
+    planned, found = {table.name for table in plan.tables}, discovered(discovery)
+    inside = {part.name for one in found.objects if one.name.name in planned for part in one.partitions}
+    others = [one.name for one in found.objects if one.kind in TABLES and one.name.name not in planned and one.name not in inside]
+    return tuple(
+        f"{written}." for name in others for written in (str(TableName(name.schema_name, name.name)), shown(name.schema_name, name.name))
+    )
 
 
 def _views(rewritten: StepOutput | None) -> tuple[tuple[str, str], ...]:

@@ -73,6 +73,11 @@ def test_the_order_in_which_findings_come_does_not_matter() -> None:
     assert [(one.code, one.object) for one in document(findings=some).findings] == [("c", "s.t"), ("a", "s.a"), ("a", "s.t"), ("b", "s.t")]
 
 
+def test_a_finding_is_as_grave_as_the_policy_says() -> None:
+    assert [one.severity for one in document(findings=[finding("unreadable_column")]).findings] == ["HIGH"]
+    assert [one.severity for one in document(findings=[finding("not_in_the_policy")]).findings] == ["LOW"]
+
+
 def test_what_is_stored_is_loaded_again_and_has_one_digest(tmp_path: Path) -> None:
     output = document(findings=[finding()])
 

@@ -190,7 +190,9 @@ def test_a_value_that_its_type_cannot_hold_stops_its_table_only(
 ) -> None:
     schema = stage.fresh_schema()
     stage.run("CREATE TABLE bad (id int PRIMARY KEY, at date); CREATE TABLE good (id int PRIMARY KEY); INSERT INTO good VALUES (1)")
+    stage.run("CREATE TABLE elsewhere (without_a_key int)")
     words = ("--source", stage.uri(), "--schema", schema, "--target", f"file:{tmp_path}/lake", "--out", tmp_path / "both.yaml")
+    words = (*words, "--tables", "bad,good")
     assert parity("plan", "postgres-to-s3", *words).exit_code == 0
     stage.run("INSERT INTO bad VALUES (1, 'infinity')")
     ran = parity("run", tmp_path / "both.yaml", "--workdir", tmp_path / "work")
@@ -198,3 +200,4 @@ def test_a_value_that_its_type_cannot_hold_stops_its_table_only(
     result = json.loads((tmp_path / "work" / "result.json").read_text())
     assert {table["name"]: table["verdict"] for table in result["tables"]} == {"bad": "INCONCLUSIVE", "good": "PASS"}
     assert "column at holds infinity" in result["tables"][0]["reasons"][0]["text"]
+    assert "elsewhere" not in (tmp_path / "work" / "report.html").read_text()
