@@ -168,11 +168,12 @@ def _translated(told: _Told) -> ParityError:
         )
     if state in _ACCESS:
         why = f" {told.note}." if told.note else ""
-        return ConnectorError(
-            f"{where}: the server refused the role: {primary}.{why}",
-            object=where,
-            hint="The password comes from the option password_secret (env://NAME, file:///path), PGPASSWORD or ~/.pgpass, in this order.",
-        )
+        hint = "The password comes from the option password_secret (env://NAME, file:///path), PGPASSWORD or ~/.pgpass, in this order."
+        if "no encryption" in text:
+            hint = "It may take encrypted connections only: set PGSSLMODE, or the option sslmode, to require or verify-full."
+        elif "no pg_hba.conf entry" in text:
+            hint = "Its pg_hba.conf allows no such connection: ask its administrator for an entry for this role, database and address."
+        return ConnectorError(f"{where}: the server refused the role: {primary}.{why}", object=where, hint=hint)
     if state is None and _is_tls(text):
         return ConnectorError(
             f"{where}: no connection that sslmode allows: {_tls_reason(text)}.",
