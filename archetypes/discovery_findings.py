@@ -89,7 +89,7 @@ def _column_findings(seen: SourceFacts, table: CatalogTable) -> Iterator[StepFin
         name = f"{table.name}.{column.name}"
         if not column.readable:
             grant = f"GRANT SELECT ({quoted(column.name)}) ON {table.name.sql} TO {quoted(seen.server.role)};"
-            yield _finding("unreadable_column", "HIGH", name, f"The role {seen.server.role} may not read it. {grant}")
+            yield _finding("unreadable_column", "MEDIUM", name, f"The role {seen.server.role} may not read it. {grant}")
         if column.generated:
             yield _finding("generated_column", "INFO", name, "Computed by the source; its values are migrated, not its expression.")
         if not column.deterministic:

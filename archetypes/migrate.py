@@ -36,7 +36,7 @@ from connectors.spark_errors import translated
 from engine.portable_sql import quote_identifier
 from schemas.agent_output import ObjectName, TableLoad, TableProfile, WrittenFile
 from schemas.canonical_json import canonical_bytes, sha256_of
-from schemas.errors import EngineError, InputError
+from schemas.errors import ConfigError, EngineError, InputError
 from schemas.plan import MigrationPlan, PlanTable
 
 __all__ = ["LoadProgress", "SourceTable", "loaded", "migrate", "run_name", "source_table", "store_of", "table_of"]
@@ -73,7 +73,7 @@ class SourceTable:
 
 def run_name(plan: MigrationPlan, snapshot: ExportedSnapshot) -> str:
     """Return the name of the run that moves this plan's tables as this snapshot shows them; equal inputs, equal name."""
-    return f"run-{sha256_of([plan.digest(), snapshot.server.identity, snapshot.visible])[:20]}"
+    return f"run-{sha256_of([plan.digest(), snapshot.moment])[:20]}"
 
 
 def store_of(target: str, planned: PlanTable) -> ObjectStore:
@@ -92,7 +92,8 @@ def source_table(
     """Return a table of the plan as the snapshot shows it.
 
     Raises:
-        InputError: a column of the plan is not there, or its type cannot become what the plan says.
+        InputError: a column of the plan is not there.
+        ConfigError: its type cannot become what the plan says.
     """
     name = TableName(schema, planned.name)
     described = describe_tables(snapshot.connection, [name])
@@ -103,7 +104,12 @@ def source_table(
         if column.name not in natives:
             raise InputError(f"{name} has no column {column.name}.", object=f"{name}.{column.name}", hint="Make the plan again.")
         known = profile.column(column.name) if profile else None
-        columns.append(ReadColumn(column.name, natives[column.name], coercion_of(column, natives[column.name], known)))
+        try:
+            coercion = coercion_of(column, natives[column.name], known)
+        except ConfigError as error:
+            where = f"{name}.{column.name}"
+            raise ConfigError(f"{where}: column {error.message}", object=where, hint=error.hint) from None
+        columns.append(ReadColumn(column.name, natives[column.name], coercion))
     return SourceTable(login, snapshot, table, tuple(one for one in described if one.name != name), tuple(columns))
 
 

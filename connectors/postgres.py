@@ -158,10 +158,10 @@ def _column_findings(columns: Sequence[tuple[CatalogColumn, Coercion]], role: st
     for column, coercion in columns:
         if not column.readable:
             text = f"{column.name}: the role {role} may not read it; let its owner run GRANT SELECT ON {table.name.sql} TO {role}."
-            found.append(_finding("unreadable_column", "HIGH", column.name, text))
+            found.append(_finding("unreadable_column", "MEDIUM", column.name, text))
         elif coercion.refused:
             text = f"{column.name}: {coercion.native} is not read. {coercion.reason} {coercion.remedy or ''}".strip()
-            found.append(_finding("refused_type", "HIGH", column.name, text))
+            found.append(_finding("refused_type", "MEDIUM", column.name, text))
         elif coercion.question:
             text = f"{column.name}: {coercion.native} is read as {coercion.spark}. {coercion.reason}"
             found.append(_finding("read_as_text", "INFO", column.name, text))

@@ -25,7 +25,7 @@ SELECT current_setting('transaction_read_only'), current_setting('default_transa
        current_setting('server_version'), current_setting('server_version_num')::int, pg_is_in_recovery(),
        database.oid::bigint, database.datname::text, pg_encoding_to_char(database.encoding)::text,
        (SELECT version FROM pg_stat_ssl WHERE pid = pg_backend_pid() AND ssl),
-       has_function_privilege('pg_control_system()', 'EXECUTE')
+       has_function_privilege('pg_control_system()', 'EXECUTE'), extract(epoch FROM pg_postmaster_start_time())::text
 FROM pg_database AS database, pg_roles AS role
 WHERE database.datname = current_database() AND role.rolname = current_user
 """
@@ -91,6 +91,7 @@ class ServerProof:
         database, database_oid: which with the cluster name the database for good.
         encoding: of the database.
         tls: the version of TLS, or None for a connection in the clear.
+        started: when the server was; a database that was set back to an earlier state is one that started later.
         tables: rights on each table that exists, sorted.
     """
 
@@ -108,6 +109,7 @@ class ServerProof:
     database_oid: int
     encoding: str
     tls: str | None
+    started: str
     tables: tuple[TableRights, ...] = ()
 
     @property
@@ -170,6 +172,7 @@ def prove_read_only(connection: psycopg.Connection[Any], tables: Sequence[TableN
         database=row[10],
         encoding=row[11],
         tls=row[12],
+        started=row[14],
         system_identifier=control[0],
         tables=tuple(_rights(found) for found in rights),
     )

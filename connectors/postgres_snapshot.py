@@ -71,7 +71,7 @@ class ExportedSnapshot:
 
     Attributes:
         identifier: under which other transactions adopt it, until this one ends.
-        visible: `xmin:xmax:xip`, which transactions' work it shows; two snapshots with one text show the same rows.
+        visible: `xmin:xmax:xip`, which transactions' work it shows.
         server: what the server said of itself in this very transaction.
         connection: of the transaction; for queries of the same view.
     """
@@ -89,6 +89,11 @@ class ExportedSnapshot:
     def pin(self) -> str:
         """For people and evidence."""
         return f"PostgreSQL snapshot {self.visible} of {self.server.identity}"
+
+    @property
+    def moment(self) -> str:
+        """Text that two snapshots share only if they show the same rows: a backup that was restored counts its transactions anew."""
+        return f"{self.server.identity} since {self.server.started}, {self.visible}"
 
     def init_statement(self, *, search_path: str | None = "pg_catalog") -> str:
         """Return what a reader executes first in its transaction; Spark does so only when it also has a fetch size.

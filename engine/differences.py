@@ -8,12 +8,13 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from engine.aggregates import Cells, classified
+from engine.aggregates import classified
 from engine.columns import ColumnPlan, ComparedColumn
 from engine.frames import RAW, quoted
 from engine.parsing import PARSED_TEXT, PARSED_VALUE
 from engine.portable import pct1_value
 from engine.reconcile import Reconciliation
+from engine.tallies import cells_of
 
 __all__ = ["difference_cells", "extra_rows", "missing_rows"]
 
@@ -27,7 +28,7 @@ def difference_cells(found: Reconciliation, plan: ColumnPlan) -> DataFrame:
 
     Cost: lazy; its action fetches and pairs the differing rows again.
     """
-    cells = Cells.of(plan, [column.step_types.compared for column in plan.compared])
+    cells = cells_of(plan)
     differing = classified(found.pairs(True), cells).where(F.col("row_class").isin("changed", "missing", "extra"))
     changed = []
     whole = []

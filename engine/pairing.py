@@ -13,7 +13,7 @@ from pyspark.sql import types as T
 from engine.aggregates import Sampling, is_context
 from engine.columns import ColumnPlan
 from engine.fingerprint import BUCKETS, Longs, Sketch, fetched_rows
-from engine.frames import RAW, SideFrames
+from engine.frames import SideFrames
 from engine.keydiff import join_unique, match_multisets
 from engine.ranges import KeySpan
 
@@ -88,12 +88,14 @@ def many(request: Request, sketch: Sketch, unique: bool) -> Build:
 
 def joined(request: Request, mask: Longs | None, kept: Column | None = None, *, raw: bool) -> DataFrame:
     """Return the pairs of rows (mask None: all) whose keys are unique on both sides; `kept` as in `engine.keydiff.join_unique`."""
-    return join_unique(*_candidates(request, mask, raw=raw, apart=False), key_fields(request), kept)
+    return join_unique(*_candidates(request, mask, raw=raw), key_fields(request), kept)
 
 
 def matched_up(request: Request, mask: Longs | None, *, raw: bool, with_matched: bool, kept: Column | None = None) -> DataFrame:
     """Return the pairs of rows (None: all) whose keys may repeat, or be paired by rules; see `engine.keydiff.match_multisets`."""
-    source, target = _candidates(request, mask, raw=raw, apart=raw and not with_matched)
+    source, target = _candidates(request, mask, raw=raw)
+    if raw and not with_matched:
+        source, target = _apart(request, source, target)
     return match_multisets(
         source.unionByName(target),
         key_fields(request),
@@ -105,25 +107,25 @@ def matched_up(request: Request, mask: Longs | None, *, raw: bool, with_matched:
     )
 
 
-def _candidates(request: Request, mask: Longs | None, *, raw: bool, apart: bool) -> tuple[DataFrame, DataFrame]:
+def _candidates(request: Request, mask: Longs | None, *, raw: bool) -> tuple[DataFrame, DataFrame]:
     source, target = (side.candidates(mask, request.span, raw=raw) for side in (request.source, request.target))
-    if apart:
-        source, target = _apart(request, source, on_source=True), _apart(request, target, on_source=False)
     return _both_raw(source, target) if raw else (source, target)
 
 
-def _apart(request: Request, side: DataFrame, *, on_source: bool) -> DataFrame:
+def _apart(request: Request, source: DataFrame, target: DataFrame) -> tuple[DataFrame, DataFrame]:
     """Add `other`, a hash of the declared columns that are not compared, where there are some on either side."""
-    compared = ({column.name for column in request.plan.compared}, {column.target for column in request.plan.compared})
-    rest = [
-        [name for name in frames.rows.columns if name not in names]
-        for frames, names in zip((request.source, request.target), compared, strict=True)
-    ]
-    if not any(rest):
-        return side
-    own = [F.col("v").getField(RAW).getField(name).alias(name) for name in rest[0 if on_source else 1]]
-    text = F.to_json(F.struct(*own), {"ignoreNullFields": "false"}) if own else F.lit("")
-    return side.withColumn("other", F.xxhash64(text))
+    ours, theirs = {column.name for column in request.plan.compared}, {column.target for column in request.plan.compared}
+    rest = [name for name in request.source.rows.columns if name not in ours]
+    more = [name for name in request.target.rows.columns if name not in theirs]
+
+    def with_other(side: DataFrame, row: str, names: list[str]) -> DataFrame:
+        own = [F.col("v").getField(row).getField(name).alias(name) for name in names]
+        text = F.to_json(F.struct(*own), {"ignoreNullFields": "false"}) if own else F.lit("")
+        return side.withColumn("other", F.xxhash64(text))
+
+    if not rest and not more:
+        return source, target
+    return with_other(source, "raw_source", rest), with_other(target, "raw_target", more)
 
 
 def _both_raw(source: DataFrame, target: DataFrame) -> tuple[DataFrame, DataFrame]:

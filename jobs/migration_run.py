@@ -335,14 +335,14 @@ class _Run:
         manifest = load.manifest_sha256 if load else self.state.tables[name].manifest_sha256
         reconciled = reconcile_table(spark, source, planned, store, compared, manifest_sha256=manifest)
         found.reconciled[name] = reconciled
-        changes = {"state": "proven", "proof": reconciled.verdict, "proven_on": found.snapshot.visible, "manifest_sha256": manifest}
+        changes = {"state": "proven", "proof": reconciled.verdict, "proven_on": found.snapshot.moment, "manifest_sha256": manifest}
         self._table(name, self.state.tables[name].model_copy(update=changes))
         return reconciled
 
     def _proven_before(self, found: _Gathered, planned: PlanTable, store: ObjectStore) -> Reconciled | None:
         """Return what an earlier attempt has proven on this very snapshot, if the target still is what it was."""
         state = self.state.tables[planned.name]
-        if state.proof is None or state.manifest_sha256 is None or state.proven_on != found.snapshot.visible:
+        if state.proof is None or state.manifest_sha256 is None or state.proven_on != found.snapshot.moment:
             return None
         place = self._comparison(planned.name, ".json")
         try:

@@ -29,7 +29,7 @@ from jobs.settings import COMPILE_LONG_METHODS, FIXED_BY_THE_JVM, IS_READ_BY_LAZ
 from schemas.canonical_json import sha256_of
 from schemas.errors import ConfigError, EngineError, SessionError
 
-__all__ = ["SessionEvidence", "build_session", "pinned", "still_pinned", "planned_for"]
+__all__ = ["SessionEvidence", "build_session", "pinned", "planned_for", "still_pinned"]
 
 _LOG = logging.getLogger(__name__)
 _JVM_OPTIONS = f"-Duser.timezone={JVM_ZONE} -Dfile.encoding=UTF-8 -Duser.language=en -Duser.country=US {COMPILE_LONG_METHODS}"

@@ -181,10 +181,10 @@ def test_the_plan_decides_about_rule_and_digits(stage: PostgresStage, tmp_path: 
     assert decided("PG-03a", "decimal(38,4)") == "decimal(38,4)"
     assert decided("PG-03b", "string") == "string"
     for rule_id, target_type, error in (
-        ("PG-03b", "int", InputError),
+        ("PG-03b", "int", ConfigError),
         ("PG-10", "date", ConfigError),
         ("PG-03x", "string", ConfigError),
-        (None, None, InputError),
+        (None, None, ConfigError),
     ):
         with pytest.raises(error) as told:
             decided(rule_id, target_type)

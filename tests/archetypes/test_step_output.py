@@ -74,7 +74,7 @@ def test_the_order_in_which_findings_come_does_not_matter() -> None:
 
 
 def test_a_finding_is_as_grave_as_the_policy_says() -> None:
-    assert [one.severity for one in document(findings=[finding("unreadable_column")]).findings] == ["HIGH"]
+    assert [one.severity for one in document(findings=[finding("unreadable_column")]).findings] == ["MEDIUM"]
     assert [one.severity for one in document(findings=[finding("not_in_the_policy")]).findings] == ["LOW"]
 
 
