@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -36,7 +37,8 @@ from jobs.comparison import Comparison
 from jobs.migration_status import STEPS, RunState, StepState, TableState, Workdir
 from jobs.output import write_whole
 from jobs.session import pinned
-from reports.figures import count, duration
+from reports.causes import entries
+from reports.figures import count, duration, plural, share
 from reports.migration_page import Fault, MigrationPage, StepRow, TableRow, render_migration
 from schemas.agent_output import (
     LoadReport,
@@ -67,7 +69,8 @@ _NEEDED: Mapping[Step, tuple[Step, ...]] = {
     "reconciliation": ("profiling",),
     "explanation": ("profiling",),
 }
-_SHOWN_CAUSES = 3
+_SHOWN_CAUSES = 5
+_SHOWN_COLUMNS = 5
 
 Tell = Callable[[str], None]
 
@@ -497,7 +500,8 @@ class _Run:
         self, found: _Gathered, verdicts: Mapping[str, TableVerdict], verdict: Verdict, result_sha256: str, seconds: float
     ) -> MigrationPage:
         plan = self.order.plan
-        above = (self.order.report or self.order.workdir.report).absolute().parent
+        workdir = self.order.workdir
+        above = (self.order.report or workdir.report).absolute().parent
         rows = [self._row(found, planned, verdicts[planned.name], above) for planned in plan.tables]
         documents = [output for step in STEPS if (output := self._stored(found, step)) is not None]
         shown = (Fault(one.severity, one.object, one.text) for output in documents for one in output.findings)
@@ -511,6 +515,7 @@ class _Run:
             result_sha256=result_sha256,
             seconds=seconds,
             tables=tuple(rows),
+            resume=("parity", "run", shlex.quote(str(workdir.plan)), "--workdir", shlex.quote(str(workdir.folder)), "--resume"),
             steps=tuple(
                 StepRow(step, done.status, done.seconds, done.sha256) for step in STEPS if (done := self.state.steps.get(step)) is not None
             ),
@@ -527,7 +532,8 @@ class _Run:
     def _row(self, found: _Gathered, planned: PlanTable, one: TableVerdict, above: Path) -> TableRow:
         reconciled, load, state = found.reconciled.get(planned.name), found.loads.get(planned.name), self.state.tables[planned.name]
         page = self._comparison(planned.name, ".html").absolute()
-        told = reconciled.result.explanations if reconciled and reconciled.result else ()
+        result = reconciled.result if reconciled else None
+        refused = found.refused.get(planned.name)
         return TableRow(
             name=planned.name,
             path=planned.path,
@@ -539,8 +545,11 @@ class _Run:
             files=len(load.files) if load else 0,
             seconds=state.seconds,
             why=tuple(reason.text for reason in one.reasons),
-            causes=tuple(explanation.statement for explanation in told if explanation.share)[:_SHOWN_CAUSES],
-            report=quote(os.path.relpath(page, above)) if reconciled and reconciled.result else None,
+            differs=_differs(result) if result else "",
+            causes=_causes(result) if result else (),
+            damaged=bool(reconciled and (reconciled.faults or result is None)),
+            remedy=(refused.hint if refused else None) or "",
+            report=quote(os.path.relpath(page, above)) if result else None,
         )
 
     # the folder
@@ -596,6 +605,23 @@ def _published(load: TableLoad, run: str, seconds: float) -> TableState:
         bytes=load.bytes,
         files=len(load.files),
         seconds=seconds,
+    )
+
+
+def _differs(result: CompareResult) -> str:
+    """Say which columns differ, most cells first, and how many rows are on one side only."""
+    columns = sorted((column for column in result.columns if column.changed), key=lambda column: -column.changed)
+    parts = [f"{column.source or column.target} in {plural(column.changed, 'row')}" for column in columns[:_SHOWN_COLUMNS]]
+    parts += [f"{plural(len(columns) - _SHOWN_COLUMNS, 'more column')}"] if len(columns) > _SHOWN_COLUMNS else []
+    counts = ((result.counts.missing, "missing"), (result.counts.extra, "extra"))
+    return ", ".join([*parts, *(f"{plural(number, 'row')} {what}" for number, what in counts if number)])
+
+
+def _causes(result: CompareResult) -> tuple[tuple[str, str], ...]:
+    told = [entry for entry in entries(result) if entry.explanation.share]
+    return tuple(
+        (share(one.explanation.share), f"{one.explanation.statement.partition(' Explains ')[0]} {one.where}".rstrip())
+        for one in told[:_SHOWN_CAUSES]
     )
 
 
