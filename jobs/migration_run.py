@@ -19,7 +19,7 @@ from pyspark.sql import SparkSession
 from archetypes.discovery import discover
 from archetypes.explanation import explanation_of
 from archetypes.mapping import map_tables
-from archetypes.migrate import SourceTable, loaded, migrate, run_name, source_table, store_of, table_of
+from archetypes.migrate import SourceTable, is_of_run, loaded, migrate, run_for, run_name, source_table, store_of, table_of
 from archetypes.planning import require_fit
 from archetypes.profiling import profile
 from archetypes.reconciliation import Reconciled, document_sha256, findings_of, reconcile_table, reconciliation_of, still_proven, worst
@@ -280,12 +280,14 @@ class _Run:
         """Load one table, unless what an earlier attempt published is proven to be what this snapshot shows."""
         name, before = planned.name, self.state.tables[planned.name]
         started = time.monotonic()
-        if before.state in ("published", "proven") and before.run != run:
+        if before.state in ("published", "proven") and not is_of_run(before.run, run):
             kept = loaded(source, planned, store)
             if kept is not None and self._is_proven(spark, found, source, planned, store):
                 found.loads[name] = kept
                 return
             found.reconciled.pop(name, None)
+        run = run_for(planned, store, run)
+        self._update(runs=tuple(dict.fromkeys((*self.state.runs, run))))
         dead = [earlier for earlier in self.state.runs if earlier != run]
         discard(store, find_leftovers(store, tables=[table_of(planned)], idle_s=_YEARS_S, runs=dead))
         here = before.run == run and before.state in ("published", "proven")
