@@ -40,9 +40,8 @@ _KEYS = {
 _SHIPPED = """l_shipped_at timestamptz GENERATED ALWAYS AS (
     (l_shipdate + (l_orderkey * 7919 + l_linenumber * 104729) % 86400 * interval '1 second') AT TIME ZONE 'UTC') STORED"""
 _VIEW = """
-CREATE VIEW pricing_summary AS
-SELECT l_returnflag, l_linestatus, count(*) AS lines, sum(l_quantity) AS quantity, sum(l_extendedprice * (1 - l_discount)) AS revenue
-FROM lineitem WHERE l_shipdate <= date '1998-09-02' GROUP BY l_returnflag, l_linestatus;
+CREATE VIEW daily_revenue AS
+SELECT o_orderdate, count(*) AS orders, sum(o_totalprice) AS revenue FROM orders WHERE o_orderdate < date '1998-08-01' GROUP BY o_orderdate;
 """
 
 

@@ -99,11 +99,9 @@ def running_postgres(
         EngineError: it did not start.
     """
     found = find_binaries()
-    home = Path(mkdtemp(prefix="pg-"))
+    account = _unprivileged_account()
+    home = _home(account)
     with _kept(home):
-        account = _unprivileged_account()
-        if account:
-            shutil.chown(home, account.pw_name)
         binaries = _readable(found, home, account)
         data, chosen = home / "data", port or free_port()
         rules = ["--auth-local=trust", f"--auth-host={'trust' if trusted else 'scram-sha-256'}"]
@@ -182,6 +180,27 @@ def _unprivileged_account() -> pwd.struct_passwd | None:
     )
 
 
+def _home(account: pwd.struct_passwd | None) -> Path:
+    """Return a new folder that the account owns and can reach, which it cannot below a temporary folder of root's alone."""
+    for above in (None, "/tmp", "/var/tmp"):
+        home = Path(mkdtemp(prefix="pg-", dir=above))
+        if account is None:
+            return home
+        os.chown(home, account.pw_uid, account.pw_gid)
+        if subprocess.call(["sh", "-c", 'test -w "$1"', "sh", str(home)], cwd="/", **_as(account)) == 0:
+            return home
+        home.rmdir()
+    raise EngineError(
+        f"The user {account.pw_name if account else ''} can reach no temporary folder.",
+        object="TMPDIR",
+        hint="Set TMPDIR to one that it can.",
+    )
+
+
+def _as(account: pwd.struct_passwd | None) -> dict[str, Any]:
+    return {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []} if account else {}
+
+
 def _readable(binaries: Path, home: Path, account: pwd.struct_passwd | None) -> Path:
     """Return binaries that the account can execute, copied into `home` when it cannot reach the original."""
     if account is None or _runs([f"{binaries}/initdb", "--version"], home, account):
@@ -201,12 +220,11 @@ def _runs(command: Sequence[str | Path], home: Path, account: pwd.struct_passwd)
 
 def _run(command: Sequence[str | Path], home: Path, account: pwd.struct_passwd | None) -> None:
     """Run one command as the account; its output goes to a file, since a server keeps a pipe open."""
-    switch: dict[str, Any] = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []} if account else {}
     log = home / "commands.log"
     words = [str(word) for word in command]
     environment = {**os.environ, "HOME": str(home), "LC_ALL": _LOCALE}
     with log.open("ab") as output:
-        code = subprocess.call(words, cwd=home, stdout=output, stderr=output, env=environment, **switch)
+        code = subprocess.call(words, cwd=home, stdout=output, stderr=output, env=environment, **_as(account))
     if code:
         logs = [file for file in (log, home / "postgres.log") if file.exists()]
         details = " | ".join(" ".join(file.read_text(errors="replace")[-_LOG_CHARACTERS:].split()) for file in logs)
