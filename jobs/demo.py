@@ -176,7 +176,6 @@ class _Demo:
         )
         click.echo(f"   {told}\n   one quantity is one more. The migration is asked again:")
         _call(self.run_words(plan, self.run, "--resume", "--only", "reconciliation,explanation"), 1)
-        self._tell_causes()
         click.echo(f"\nAll of it took {_seconds(started)}. One page with all tables, for any browser:  {self.run / 'report.html'}")
         self._tell_next(plan, before, file)
         return 0
@@ -189,14 +188,6 @@ class _Demo:
         folder = Path(published.spark_path.removeprefix("file:"))
         return Path(os.path.relpath(folder / max(file.path for file in published.manifest.files)))
 
-    def _tell_causes(self) -> None:
-        """Say why the table differs, by the document that the run wrote."""
-        document = json.loads((self.run / "comparisons" / f"{_TABLE}.json").read_text(encoding="utf-8"))
-        click.echo("\n   Why, probably (share of the differing rows):")
-        for told in document["explanations"]:
-            if told["share"]:
-                click.echo(f"   {told['share']:>7.2%}  {told['statement'].partition(' Explains ')[0]}")
-
     def _tell_next(self, plan: Path, before: Path, file: Path) -> None:
         mine = self.folder / "mine"
         click.echo("\nWhat to try next:")
@@ -206,6 +197,7 @@ class _Demo:
             (None, "the database again, in another terminal, for the two calls after it"),
             (self.plan_words(self.folder / "mine.yaml"), "read and change mine.yaml"),
             (self.run_words(self.folder / "mine.yaml", mine), "the migration; its exit code is the verdict"),
+            (self.run_words(plan, self.run, "--resume"), "or this: what is damaged is loaded again"),
         ):
             click.echo(f"  # {why}")
             click.echo(f"  {_shown(words) if words else 'scripts/demo --serve'}")

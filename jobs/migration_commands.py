@@ -130,7 +130,8 @@ def _tell(workdir: Any, ended: Ended, report: Path | None) -> None:
         differing = f", {count(table.differing)} differ" if table.differing else ""
         click.echo(f"  {plain(table.name, lines=False):<{width}}  {table.verdict}, {count(table.source_rows)} rows{differing}")
         if not table.passed:
-            told = [*table.why[:_SHOWN], *(f"{share}  {text}" for share, text in table.causes[:_SHOWN])]
+            told = [*table.why[:_SHOWN], *([f"{table.differs}."] if table.differs else [])]
+            told += [f"{share}  {text}" for share, text in table.causes]
             for text in told:
                 click.echo(f"  {'':<{width}}  {plain(text, lines=False)}")
     click.echo(f"Report: {report or workdir.report}  Result: {workdir.result}")

@@ -71,6 +71,7 @@ _NEEDED: Mapping[Step, tuple[Step, ...]] = {
 }
 _SHOWN_CAUSES = 5
 _SHOWN_COLUMNS = 5
+_COUNTED = ("changed", "missing", "extra")  # reasons that the counts beside them say as well
 
 Tell = Callable[[str], None]
 
@@ -506,7 +507,7 @@ class _Run:
         above = (self.order.report or workdir.report).absolute().parent
         rows = [self._row(found, planned, verdicts[planned.name], above) for planned in plan.tables]
         documents = [output for step in STEPS if (output := self._stored(found, step)) is not None]
-        shown = (Fault(one.severity, one.object, one.text) for output in documents for one in output.findings)
+        shown = (Fault(one.severity, one.object, self._short(one.text)) for output in documents for one in output.findings)
         return MigrationPage(
             verdict=verdict,
             source=plan.source,
@@ -523,7 +524,7 @@ class _Run:
             ),
             findings=tuple(dict.fromkeys(shown)),
             questions=tuple((table.name, text) for table in plan.tables for text in table.questions),
-            views=_views(found.outputs.get("rewrite")),
+            views=_views(self._stored(found, "rewrite")),
         )
 
     def _stored(self, found: _Gathered, step: Step) -> StepOutput | None:
@@ -543,16 +544,20 @@ class _Run:
             source_rows=one.source_rows,
             target_rows=one.target_rows,
             differing=one.changed + one.missing + one.extra,
-            bytes=load.bytes if load else 0,
-            files=len(load.files) if load else 0,
+            bytes=load.bytes if load else state.bytes,
+            files=len(load.files) if load else state.files,
             seconds=state.seconds,
-            why=tuple(reason.text for reason in one.reasons),
+            why=tuple(self._short(reason.text) for reason in one.reasons if not (result and reason.code in _COUNTED)),
             differs=_differs(result) if result else "",
             causes=_causes(result) if result else (),
             damaged=bool(reconciled and (reconciled.faults or result is None)),
             remedy=(refused.hint if refused else None) or "",
             report=quote(os.path.relpath(page, above)) if result else None,
         )
+
+    def _short(self, text: str) -> str:
+        """Files of the target are named from there on: the page says where that is."""
+        return text.replace(f"{self.order.plan.target.rstrip('/')}/", "")
 
     # the folder
 
@@ -611,7 +616,7 @@ def _published(load: TableLoad, run: str, seconds: float) -> TableState:
 
 
 def _differs(result: CompareResult) -> str:
-    """Say which columns differ, most cells first, and how many rows are on one side only."""
+    """Say which columns differ, most cells first, and how many rows are on one side only; nothing where none is."""
     columns = sorted((column for column in result.columns if column.changed), key=lambda column: -column.changed)
     parts = [f"{column.source or column.target} in {plural(column.changed, 'row')}" for column in columns[:_SHOWN_COLUMNS]]
     parts += [f"{plural(len(columns) - _SHOWN_COLUMNS, 'more column')}"] if len(columns) > _SHOWN_COLUMNS else []
@@ -620,11 +625,13 @@ def _differs(result: CompareResult) -> str:
 
 
 def _causes(result: CompareResult) -> tuple[tuple[str, str], ...]:
-    told = [entry for entry in entries(result) if entry.explanation.share]
+    told = sorted((entry for entry in entries(result) if entry.explanation.share), key=lambda entry: entry.explanation.role == "place")
+    places = {result.explanations[entry.explanation.place].statement for entry in told if entry.explanation.place is not None}
     return tuple(
         (share(one.explanation.share), f"{one.explanation.statement.partition(' Explains ')[0]} {one.where}".rstrip())
-        for one in told[:_SHOWN_CAUSES]
-    )
+        for one in told
+        if one.explanation.statement not in places  # it is told with the mechanism whose rows lie there
+    )[:_SHOWN_CAUSES]
 
 
 def _profiles(profiling: StepOutput | None) -> dict[str, TableProfile]:
