@@ -30,8 +30,9 @@ from connectors.postgres_objects import CatalogTable
 from connectors.postgres_probe import unheld_columns
 from connectors.postgres_reading import ReadingPlan, read_rows, reading_plan, require_all_rows
 from connectors.postgres_snapshot import ExportedSnapshot
-from connectors.publishing import ExpectedFile, Published, Staging, begin, current_version, publish
+from connectors.publishing import ExpectedFile, Published, Staging, begin, current_version, folder_name, publish, verify_published
 from connectors.publishing_manifest import is_marker
+from connectors.publishing_places import published_versions, run_of
 from connectors.spark_errors import translated
 from engine.portable_sql import quote_identifier
 from schemas.agent_output import ObjectName, TableLoad, TableProfile, WrittenFile
@@ -39,7 +40,18 @@ from schemas.canonical_json import canonical_bytes, sha256_of
 from schemas.errors import ConfigError, EngineError, InputError
 from schemas.plan import MigrationPlan, PlanTable
 
-__all__ = ["LoadProgress", "SourceTable", "loaded", "migrate", "run_name", "source_table", "store_of", "table_of"]
+__all__ = [
+    "LoadProgress",
+    "SourceTable",
+    "is_of_run",
+    "loaded",
+    "migrate",
+    "run_for",
+    "run_name",
+    "source_table",
+    "store_of",
+    "table_of",
+]
 
 LoadProgress = Callable[[int, int], None]
 """Is told rows written and rows there are, after each part."""
@@ -74,6 +86,26 @@ class SourceTable:
 def run_name(plan: MigrationPlan, snapshot: ExportedSnapshot) -> str:
     """Return the name of the run that moves this plan's tables as this snapshot shows them; equal inputs, equal name."""
     return f"run-{sha256_of([plan.digest(), snapshot.moment])[:20]}"
+
+
+def run_for(planned: PlanTable, store: ObjectStore, run: str) -> str:
+    """Return the name under which a run writes a table: its own, or the next one where what it published is no longer as it was.
+
+    A version is never written again, so what was damaged is replaced by another one; on a source that nobody writes to, too.
+    Cost: reads every byte of what this run has published.
+    """
+    table = table_of(planned)
+    published = current_version(store, table)
+    if published is None or not is_of_run(published.manifest.run, run):
+        return run
+    if not verify_published(store, table):
+        return published.manifest.run
+    return f"{run}-{sum(is_of_run(run_of(version), run) for version in published_versions(store, folder_name(table)))}"
+
+
+def is_of_run(name: str | None, run: str) -> bool:
+    """Return whether a run wrote under a name, be it because what it had published was damaged."""
+    return name is not None and (name == run or name.startswith(f"{run}-"))
 
 
 def store_of(target: str, planned: PlanTable) -> ObjectStore:

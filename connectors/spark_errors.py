@@ -51,6 +51,7 @@ _NO_SUCH_TABLE = re.compile(
 _NO_SOURCE = re.compile(
     r"DATA_SOURCE_NOT_FOUND|Failed to find (?:the )?data source|DELTA_CONFIGURE_SPARK_SESSION|DeltaSparkSessionExtension"
 )
+_NO_DRIVER = re.compile(r"ClassNotFoundException: org\.postgresql\.Driver")
 _VANISHED = re.compile(
     r"FILE_NOT_EXIST|FileNotFoundException|DELTA_FILE_NOT_FOUND|DELTA_TRUNCATED_TRANSACTION_LOG|NotFoundException: (?:File|Failed to open)"
 )
@@ -137,6 +138,12 @@ def translate_spark_error(exc: BaseException, where: str, file: str | None = Non
     if isinstance(exc, ParityError):
         return exc
     text = f"{type(exc).__name__}: {exc}"
+    if _NO_DRIVER.search(text):
+        return ConfigError(
+            f"{where}: Spark has no driver for PostgreSQL.",
+            object="org.postgresql.Driver",
+            hint="On this machine: python -m jobs.jars. With spark-submit: --packages, and the coordinate that conf/spark_jars.txt has.",
+        )
     if (of_a_database := translate_reader_error(exc, where)) is not None:
         return of_a_database
     condition = condition_of(exc)

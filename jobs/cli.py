@@ -46,6 +46,21 @@ Examples:
   parity compare csv:old.csv csv:new.csv --key id --rule name=rtrim,nfc --rule price=cast:double --tolerance price=abs:0.01
   parity compare hive:shop.orders iceberg:lake.shop.orders --key order_id --map cust=customer_id --exclude loaded_at
   parity compare delta:/lake/orders@v12 delta:/lake/orders@v13 --key order_id --report orders.html --json orders.json
+  parity compare 'postgres://reader@db:5432/shop?table=public.orders' parquet:s3a://lake/orders
+"""
+_ROUTE = """
+\b
+Examples:
+  parity plan postgres-to-s3 --source postgres://reader@db:5432/shop --schema public --target s3://lake/shop --out plan.yaml
+  parity run plan.yaml --workdir shop
+  parity status shop
+"""
+_AGAIN = """
+\b
+Examples:
+  parity run plan.yaml --workdir shop
+  parity run plan.yaml --workdir shop --resume                                     after a crash, or to load again what was damaged
+  parity run plan.yaml --workdir shop --resume --only reconciliation,explanation   is the target still what the source holds?
 """
 _EXIT_CODES = """
 \b
@@ -77,7 +92,10 @@ class _Parity(PlainEnd, click.Group):
 @click.group("parity", cls=_Parity, epilog=_EXAMPLES, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(parity.__version__, prog_name="parity", message="%(prog)s %(version)s")
 def main() -> None:
-    """Prove that two datasets hold the same rows, or show which do not, where, and why."""
+    """Prove that two datasets hold the same rows, or show which do not, where, and why.
+
+    Or migrate a PostgreSQL schema to Parquet, and prove it: parity plan postgres-to-s3 writes a plan, parity run carries it out.
+    """
 
 
 def _session_options(command: _Command) -> _Command:
@@ -123,8 +141,8 @@ def compare(source: str, target: str, **options: Any) -> int:
     """Compare SOURCE, the side trusted, with TARGET, the side under test.
 
     Each is written scheme:location, with one of the schemes parquet, orc, avro, csv, json (paths), delta (path or table, @v12 for a
-    version), iceberg (catalog.db.table, @ and a snapshot id) and hive (a table of Spark's catalog). Names with commas, = or blanks are
-    written in double quotes or backticks.
+    version), iceberg (catalog.db.table, @ and a snapshot id), hive (a table of Spark's catalog) and postgres
+    (postgres://user@host:port/database?table=schema.table). Names with commas, = or blanks are written in double quotes or backticks.
     """
     outputs = {name: options[field] for name, field in (("--report", "report"), ("--json", "json_file"), ("--markdown", "markdown"))}
     _check_outputs({name: value for name, value in outputs.items() if value is not None})
@@ -249,6 +267,8 @@ def quieten() -> None:
     """Keep the chatter of libraries away from people: what matters comes as an error."""
     logging.getLogger("py4j").addHandler(logging.NullHandler())
     logging.getLogger("py4j").propagate = False
+    if not logging.getLogger().handlers:  # py4j tells the root logger, with a traceback, when Ctrl-C comes while it waits for Java
+        logging.getLogger().addHandler(logging.NullHandler())
     with contextlib.suppress(ImportError):  # without Spark, doctor has something to say
         from pyspark.logger import PySparkLogger
 
@@ -267,12 +287,14 @@ def _session(master: str | None, remote: str | None, conf: dict[str, str], locat
         return build_session("parity", master=master, remote=remote, conf=conf, locations=locations)
 
 
-@main.group("plan", cls=_Parity)
+@main.group("plan", cls=_Parity, epilog=_ROUTE, context_settings={"max_content_width": 130})
 def plan_group() -> None:
-    """Write the plan of a migration, for a person to read and change."""
+    """Write the plan of a migration, for a person to read and change; parity run carries it out."""
 
 
-@plan_group.command("postgres-to-s3", short_help="PostgreSQL to Parquet in S3 or a folder.")
+@plan_group.command(
+    "postgres-to-s3", epilog=_ROUTE, context_settings={"max_content_width": 130}, short_help="PostgreSQL to Parquet in S3 or a folder."
+)
 @click.option("--source", cls=Once, required=True, metavar="URI", help="postgres://user@host:port/database, without a password.")
 @click.option("--schema", cls=Once, required=True, metavar="NAME", help="Of the source, exactly as it is written there.")
 @click.option("--tables", cls=Once, metavar="PATTERNS", help="Such as orders,line*. [default: all]")
@@ -293,7 +315,9 @@ def plan_postgres_to_s3(source: str, schema: str, target: str, **options: Any) -
     return plan_command(source, schema, target, **options)
 
 
-@main.command("run", epilog=_EXIT_CODES, short_help="Carry out a plan, and prove the result.")
+@main.command(
+    "run", epilog=_AGAIN + _EXIT_CODES, context_settings={"max_content_width": 130}, short_help="Carry out a plan, and prove the result."
+)
 @click.argument("plan", metavar="PLAN")
 @click.option("--workdir", cls=Once, metavar="DIR", help="For documents, report and state. [default: the plan's name without its ending]")
 @click.option(
@@ -305,9 +329,9 @@ def plan_postgres_to_s3(source: str, schema: str, target: str, **options: Any) -
 @click.option("--progress/--no-progress", default=None, help="Show what is going on, on stderr. [default: on a terminal]")
 @_session_options
 def run(plan: str, **options: Any) -> int:
-    """Carry out PLAN: move its tables on one snapshot, compare both sides live, and say whether they are the same.
+    """Carry out PLAN: move its tables on one snapshot of PostgreSQL, compare both sides live, and say whether they are the same.
 
-    A plan that no longer fits the source is refused. After a crash, --resume goes on.
+    A plan that no longer fits the source is refused. After a crash, --resume goes on; what is proven already stays.
     """
     quieten()
     from jobs.migration_commands import run_command

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["plan_command", "run_command"]
 
 _PLAN = "plan.yaml"
+_SHOWN = 3
 
 
 def plan_command(
@@ -87,7 +88,7 @@ def run_command(plan: str, session: Callable[[str], SparkSession], **options: An
             return spark
 
         ended = run_plan(order, start, phases)
-    _tell(order.workdir, ended)
+    _tell(order.workdir, ended, order.report)
     return ended.exit_code
 
 
@@ -115,7 +116,7 @@ def _steps(values: Sequence[str]) -> tuple[Step, ...]:
     return tuple(step for step in STEPS if step in wanted)
 
 
-def _tell(workdir: Any, ended: Ended) -> None:
+def _tell(workdir: Any, ended: Ended, report: Path | None) -> None:
     from reports.escape import plain
     from reports.figures import count
 
@@ -128,7 +129,9 @@ def _tell(workdir: Any, ended: Ended) -> None:
     for table in page.tables:
         differing = f", {count(table.differing)} differ" if table.differing else ""
         click.echo(f"  {plain(table.name, lines=False):<{width}}  {table.verdict}, {count(table.source_rows)} rows{differing}")
-        if table.verdict in ("FAIL", "INCONCLUSIVE"):
-            for text in (*table.why, *table.causes)[:3]:
+        if not table.passed:
+            told = [*table.why[:_SHOWN], *([f"{table.differs}."] if table.differs else [])]
+            told += [f"{share}  {text}" for share, text in table.causes]
+            for text in told:
                 click.echo(f"  {'':<{width}}  {plain(text, lines=False)}")
-    click.echo(f"Result: {workdir.result}  Report: {workdir.report}")
+    click.echo(f"Report: {report or workdir.report}  Result: {workdir.result}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -18,7 +19,7 @@ from pyspark.sql import SparkSession
 from archetypes.discovery import discover
 from archetypes.explanation import explanation_of
 from archetypes.mapping import TABLES, discovered, map_tables, shown
-from archetypes.migrate import SourceTable, loaded, migrate, run_name, source_table, store_of, table_of
+from archetypes.migrate import SourceTable, is_of_run, loaded, migrate, run_for, run_name, source_table, store_of, table_of
 from archetypes.planning import require_fit
 from archetypes.profiling import profile
 from archetypes.reconciliation import Reconciled, document_sha256, findings_of, reconcile_table, reconciliation_of, still_proven, worst
@@ -36,7 +37,8 @@ from jobs.comparison import Comparison
 from jobs.migration_status import STEPS, RunState, StepState, TableState, Workdir
 from jobs.output import write_whole
 from jobs.session import pinned
-from reports.figures import count, duration
+from reports.causes import entries
+from reports.figures import count, duration, plural, share
 from reports.migration_page import Fault, MigrationPage, StepRow, TableRow, render_migration
 from schemas.agent_output import (
     LoadReport,
@@ -67,7 +69,9 @@ _NEEDED: Mapping[Step, tuple[Step, ...]] = {
     "reconciliation": ("profiling",),
     "explanation": ("profiling",),
 }
-_SHOWN_CAUSES = 3
+_SHOWN_CAUSES = 5
+_SHOWN_COLUMNS = 5
+_COUNTED = ("changed", "missing", "extra")  # reasons that the counts beside them say as well
 
 Tell = Callable[[str], None]
 
@@ -277,12 +281,14 @@ class _Run:
         """Load one table, unless what an earlier attempt published is proven to be what this snapshot shows."""
         name, before = planned.name, self.state.tables[planned.name]
         started = time.monotonic()
-        if before.state in ("published", "proven") and before.run != run:
+        if before.state in ("published", "proven") and not is_of_run(before.run, run):
             kept = loaded(source, planned, store)
             if kept is not None and self._is_proven(spark, found, source, planned, store):
                 found.loads[name] = kept
                 return
             found.reconciled.pop(name, None)
+        run = run_for(planned, store, run)
+        self._update(runs=tuple(dict.fromkeys((*self.state.runs, run))))
         dead = [earlier for earlier in self.state.runs if earlier != run]
         discard(store, find_leftovers(store, tables=[table_of(planned)], idle_s=_YEARS_S, runs=dead))
         here = before.run == run and before.state in ("published", "proven")
@@ -497,12 +503,13 @@ class _Run:
         self, found: _Gathered, verdicts: Mapping[str, TableVerdict], verdict: Verdict, result_sha256: str, seconds: float
     ) -> MigrationPage:
         plan = self.order.plan
-        above = (self.order.report or self.order.workdir.report).absolute().parent
+        workdir = self.order.workdir
+        above = (self.order.report or workdir.report).absolute().parent
         rows = [self._row(found, planned, verdicts[planned.name], above) for planned in plan.tables]
         documents = [output for step in STEPS if (output := self._stored(found, step)) is not None]
         elsewhere = _elsewhere(plan, found.outputs["discovery"])
         told = (one for output in documents for one in output.findings if not f"{one.object}.".startswith(elsewhere))
-        faults = (Fault(one.severity, one.object, one.text) for one in told)
+        faults = (Fault(one.severity, one.object, self._short(one.text)) for one in told)
         return MigrationPage(
             verdict=verdict,
             source=plan.source,
@@ -513,12 +520,13 @@ class _Run:
             result_sha256=result_sha256,
             seconds=seconds,
             tables=tuple(rows),
+            resume=("parity", "run", shlex.quote(str(workdir.plan)), "--workdir", shlex.quote(str(workdir.folder)), "--resume"),
             steps=tuple(
                 StepRow(step, done.status, done.seconds, done.sha256) for step in STEPS if (done := self.state.steps.get(step)) is not None
             ),
             findings=tuple(dict.fromkeys(faults)),
             questions=tuple((table.name, text) for table in plan.tables for text in table.questions),
-            views=_views(found.outputs.get("rewrite")),
+            views=_views(self._stored(found, "rewrite")),
         )
 
     def _stored(self, found: _Gathered, step: Step) -> StepOutput | None:
@@ -529,7 +537,8 @@ class _Run:
     def _row(self, found: _Gathered, planned: PlanTable, one: TableVerdict, above: Path) -> TableRow:
         reconciled, load, state = found.reconciled.get(planned.name), found.loads.get(planned.name), self.state.tables[planned.name]
         page = self._comparison(planned.name, ".html").absolute()
-        told = reconciled.result.explanations if reconciled and reconciled.result else ()
+        result = reconciled.result if reconciled else None
+        refused = found.refused.get(planned.name)
         return TableRow(
             name=planned.name,
             path=planned.path,
@@ -537,13 +546,20 @@ class _Run:
             source_rows=one.source_rows,
             target_rows=one.target_rows,
             differing=one.changed + one.missing + one.extra,
-            bytes=load.bytes if load else 0,
-            files=len(load.files) if load else 0,
+            bytes=load.bytes if load else state.bytes,
+            files=len(load.files) if load else state.files,
             seconds=state.seconds,
-            why=tuple(reason.text for reason in one.reasons),
-            causes=tuple(explanation.statement for explanation in told if explanation.share)[:_SHOWN_CAUSES],
-            report=quote(os.path.relpath(page, above)) if reconciled and reconciled.result else None,
+            why=tuple(self._short(reason.text) for reason in one.reasons if not (result and reason.code in _COUNTED)),
+            differs=_differs(result) if result else "",
+            causes=_causes(result) if result else (),
+            damaged=bool(reconciled and (reconciled.faults or result is None)),
+            remedy=(refused.hint if refused else None) or "",
+            report=quote(os.path.relpath(page, above)) if result else None,
         )
+
+    def _short(self, text: str) -> str:
+        """Files of the target are named from there on: the page says where that is."""
+        return text.replace(f"{self.order.plan.target.rstrip('/')}/", "")
 
     # the folder
 
@@ -599,6 +615,25 @@ def _published(load: TableLoad, run: str, seconds: float) -> TableState:
         files=len(load.files),
         seconds=seconds,
     )
+
+
+def _differs(result: CompareResult) -> str:
+    """Say which columns differ, most cells first, and how many rows are on one side only; nothing where none is."""
+    columns = sorted((column for column in result.columns if column.changed), key=lambda column: -column.changed)
+    parts = [f"{column.source or column.target} in {plural(column.changed, 'row')}" for column in columns[:_SHOWN_COLUMNS]]
+    parts += [f"{plural(len(columns) - _SHOWN_COLUMNS, 'more column')}"] if len(columns) > _SHOWN_COLUMNS else []
+    counts = ((result.counts.missing, "missing"), (result.counts.extra, "extra"))
+    return ", ".join([*parts, *(f"{plural(number, 'row')} {what}" for number, what in counts if number)])
+
+
+def _causes(result: CompareResult) -> tuple[tuple[str, str], ...]:
+    told = sorted((entry for entry in entries(result) if entry.explanation.share), key=lambda entry: entry.explanation.role == "place")
+    places = {result.explanations[entry.explanation.place].statement for entry in told if entry.explanation.place is not None}
+    return tuple(
+        (share(one.explanation.share), f"{one.explanation.statement.partition(' Explains ')[0]} {one.where}".rstrip())
+        for one in told
+        if one.explanation.statement not in places  # it is told with the mechanism whose rows lie there
+    )[:_SHOWN_CAUSES]
 
 
 def _profiles(profiling: StepOutput | None) -> dict[str, TableProfile]:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
 
 from reports import view
-from reports.figures import bytes_text, count, duration
+from reports.advice import Step
+from reports.escape import crop
+from reports.figures import bytes_text, count, duration, plural
 from schemas.verdict import Severity, Verdict
 
-__all__ = ["Fault", "MigrationPage", "StepRow", "TableRow", "render_migration"]
+__all__ = ["Fault", "MigrationPage", "StepRow", "TableRow", "listed", "render_migration"]
 
 _STYLE = "report.css"
 _TITLES: dict[str, str] = {
@@ -22,6 +25,9 @@ _TITLES: dict[str, str] = {
     "FAIL": "Fail",
     "INCONCLUSIVE": "Inconclusive",
 }
+_WORST_FIRST: tuple[Verdict, ...] = ("FAIL", "INCONCLUSIVE", "SAMPLED_PASS", "PASS_WITH_RULES", "PASS")
+_QUIET = ("LOW", "INFO")
+_SHOWN = 3
 
 
 @dataclass(frozen=True)
@@ -38,9 +44,13 @@ class TableRow:
     """One table.
 
     Attributes:
+        differing: rows.
         report: link to its comparison, relative to the page; None where there was none.
         why: reasons of the verdict.
-        causes: best hypotheses, where it differs.
+        differs: which columns differ in how many rows, and how many rows are missing or extra.
+        causes: best hypotheses where it differs: the share of the differing rows that each explains, and what it says.
+        damaged: files of the target are not as they were published, or cannot be read.
+        remedy: of a table that was not loaded.
     """
 
     name: str
@@ -53,8 +63,15 @@ class TableRow:
     files: int
     seconds: float
     why: tuple[str, ...]
-    causes: tuple[str, ...] = ()
+    differs: str = ""
+    causes: tuple[tuple[str, str], ...] = ()
+    damaged: bool = False
+    remedy: str = ""
     report: str | None = None
+
+    @property
+    def passed(self) -> bool:
+        return self.verdict not in ("FAIL", "INCONCLUSIVE")
 
     @property
     def speed(self) -> str:
@@ -89,6 +106,7 @@ class MigrationPage:
 
     Attributes:
         pin: of the source.
+        resume: the call that goes on with this run, as words.
         questions: open ones of the plan, with their table.
         views: of the source: name, and where its translation is or why there is none.
     """
@@ -102,6 +120,7 @@ class MigrationPage:
     result_sha256: str
     seconds: float
     tables: tuple[TableRow, ...]
+    resume: tuple[str, ...] = ()
     steps: tuple[StepRow, ...] = ()
     findings: tuple[Fault, ...] = ()
     questions: tuple[tuple[str, str], ...] = ()
@@ -113,13 +132,55 @@ class MigrationPage:
 
     @property
     def sentence(self) -> str:
-        """What came out, in one sentence."""
-        told = {one: sum(table.verdict == one for table in self.tables) for one in _TITLES}
-        passed = told["PASS"] + told["PASS_WITH_RULES"] + told["SAMPLED_PASS"]
-        parts = [f"{count(passed)} of {count(len(self.tables))} tables in the target hold what the source held"]
-        parts += [f"{count(told['FAIL'])} differ"] if told["FAIL"] else []
-        parts += [f"of {count(told['INCONCLUSIVE'])} it is not known"] if told["INCONCLUSIVE"] else []
-        return ", ".join(parts) + "."
+        """What came out, in one sentence; what is wrong comes first, by name."""
+        failed = [table.name for table in self.tables if table.verdict == "FAIL"]
+        unknown = [table.name for table in self.tables if table.verdict == "INCONCLUSIVE"]
+        passed = len(self.tables) - len(failed) - len(unknown)
+        parts = [f"{listed(failed)} {'differs' if len(failed) == 1 else 'differ'} from the source"] if failed else []
+        parts += [f"of {listed(unknown)} it is not known"] if unknown else []
+        parts += [f"{count(passed)} of {count(len(self.tables))} tables in the target hold what the source held"]
+        return "; ".join(parts) + "."
+
+    @property
+    def ordered(self) -> tuple[TableRow, ...]:
+        """The tables, the worst first."""
+        return tuple(sorted(self.tables, key=lambda table: _WORST_FIRST.index(table.verdict)))
+
+    @property
+    def grave(self) -> tuple[Fault, ...]:
+        """Findings that a person should read, without those that stand with their table already."""
+        told = {text for table in self.tables for text in table.why}
+        return tuple(one for one in self.findings if one.severity not in _QUIET and one.text not in told)
+
+    @property
+    def quiet(self) -> tuple[Fault, ...]:
+        return tuple(one for one in self.findings if one.severity in _QUIET)
+
+    @property
+    def advice(self) -> tuple[Step, ...]:
+        """What to do, most useful first."""
+        damaged = [table.name for table in self.tables if table.verdict == "FAIL" and table.damaged]
+        differing = [table.name for table in self.tables if table.verdict == "FAIL" and not table.damaged]
+        unloaded = [table for table in self.tables if table.verdict == "INCONCLUSIVE" and not table.report]
+        unknown = [table.name for table in self.tables if table.verdict == "INCONCLUSIVE" and table.report]
+        steps = []
+        if damaged:
+            why = "Files of it are not as they were published. Find out who writes there, then let it be loaded and proven again."
+            steps.append(Step(f"Load {listed(damaged)} again", why, words=self.resume))
+        if differing:
+            why = (
+                "The files are as they were published, and yet they do not hold what the source holds. Its report says why, and what helps."
+            )
+            steps.append(Step(f"Read the report of {listed(differing)}", why))
+        steps += [Step(f"{table.name} was not loaded", table.remedy) for table in unloaded[:_SHOWN]]
+        if unknown:
+            steps.append(
+                Step(f"Read the report of {listed(unknown)}", "It says what could not be proven, and what is missing for a proof.")
+            )
+        if self.questions:
+            why = "The plan was carried out as it is written; the questions are below. Who changes it runs it in another folder."
+            steps.append(Step(f"Answer {plural(len(self.questions), 'open question')} of the plan", why))
+        return tuple(steps) or (Step("Nothing to do", "Keep the folder of this run as evidence."),)
 
     @property
     def rows(self) -> int:
@@ -132,6 +193,18 @@ class MigrationPage:
     @property
     def took(self) -> str:
         return duration(self.seconds)
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return some names, as far as a sentence can hold them.
+
+    >>> listed(["a"]), listed(["a", "b", "c"]), listed(["a", "b", "c", "d"])
+    ('a', 'a, b and c', 'a, b, c and 1 more')
+    """
+    shown = [crop(name, 80) for name in names[:_SHOWN]]
+    if len(names) > _SHOWN:
+        return f"{', '.join(shown)} and {len(names) - _SHOWN} more"
+    return " and ".join([", ".join(shown[:-1]), shown[-1]] if len(shown) > 1 else shown)
 
 
 def render_migration(page: MigrationPage) -> str:

@@ -5,7 +5,15 @@ from __future__ import annotations
 import pytest
 
 from connectors import translate_spark_error
-from schemas.errors import ConnectorError, EngineError, MissingTableError, ParityError, TransientConnectorError, UnreadableDataError
+from schemas.errors import (
+    ConfigError,
+    ConnectorError,
+    EngineError,
+    MissingTableError,
+    ParityError,
+    TransientConnectorError,
+    UnreadableDataError,
+)
 
 CASES = [
     (
@@ -23,6 +31,7 @@ CASES = [
         "[FAILED_READ_FILE.FILE_NOT_EXIST] Encountered error while reading file file:///d/a.parquet. File does not exist. SQLSTATE: KD001",
         UnreadableDataError, "is gone", None,
     ),
+    ("calling o9.jdbc.\n: java.lang.ClassNotFoundException: org.postgresql.Driver\n\tat java.base/x", ConfigError, "no driver", None),
 ]  # fmt: skip
 
 

@@ -171,6 +171,9 @@ def test_a_target_changed_after_the_write_is_found(
     if damage == "rewritten":
         assert result["tables"][0]["changed"] + result["tables"][0]["missing"] > 0
         assert load(workdir / "outputs" / "explanation.json").result.tables  # type: ignore[union-attr]
+    if damage in ("gone", "rewritten"):  # nobody has written to the source, and yet the table is loaded again
+        mended = parity("run", plan, "--workdir", workdir, "--resume")
+        assert (mended.exit_code, mended.stdout.partition(":")[0]) == (0, "PASS"), mended.output
 
 
 def test_a_plan_that_no_longer_fits_the_source_is_refused_and_told_where(

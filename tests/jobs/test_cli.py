@@ -230,6 +230,12 @@ def test_ctrl_c_is_exit_130_and_one_word(parity: Run, pair: tuple[str, str], mon
     assert (result.exit_code, result.stdout, result.stderr) == (130, "", "stopped\n")
 
 
+def test_what_py4j_says_of_ctrl_c_to_the_root_logger_is_not_shown() -> None:
+    script = "import logging; from jobs.cli import quieten; quieten(); logging.error('KeyboardInterrupt while sending command.')"
+    run = subprocess.run([sys.executable, "-c", script], cwd=_ROOT, capture_output=True, text=True, check=True)
+    assert (run.stdout, run.stderr) == ("", "")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("moment_s", [0.2, 2.0, 4.0])
 def test_ctrl_c_at_any_moment_leaves_one_word_and_no_java(pair: tuple[str, str], moment_s: float) -> None:
