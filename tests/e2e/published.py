@@ -7,11 +7,12 @@ import io
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-__all__ = ["in_folder", "leftovers", "whole_table"]
+__all__ = ["in_bucket", "in_folder", "leftovers", "whole_table"]
 
 Get = Callable[[str], bytes | None]
 """A key below the target to its bytes; None where there is nothing."""
@@ -24,6 +25,18 @@ def in_folder(root: Path) -> Get:
         try:
             return (root / key).read_bytes()
         except FileNotFoundError:
+            return None
+
+    return get
+
+
+def in_bucket(client: Any, bucket: str, prefix: str) -> Get:
+    """Return what reads below a prefix of S3."""
+
+    def get(key: str) -> bytes | None:
+        try:
+            return bytes(client.get_object(Bucket=bucket, Key=f"{prefix}/{key}")["Body"].read())
+        except client.exceptions.NoSuchKey:
             return None
 
     return get

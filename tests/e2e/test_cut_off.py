@@ -25,6 +25,8 @@ from tests.connectors.postgres_stage import PostgresStage
 from tests.e2e.conftest import command
 from tests.e2e.published import in_folder, leftovers, whole_table
 
+__all__ = ["started"]
+
 pytestmark = pytest.mark.slow
 
 _ROOT = Path(__file__).parent.parent.parent
@@ -65,23 +67,19 @@ class _Ground:
 
     def run(self, work: str, *words: str, reached: Reached | None = None) -> int | None:
         """Run the plan; kill it with its JVM, as a power cut does, once `reached`. Return its exit code, None when it was killed."""
-        words = ("--workdir", work, *words)
-        log = (self.place / f"{work}.log").open("ab")
-        line = [sys.executable, "-m", "jobs.cli", "run", "plan.yaml", *words, *_SMALL]
-        environment = {**os.environ, "PYTHONPATH": str(_ROOT)}
-        process = subprocess.Popen(line, cwd=self.place, env=environment, start_new_session=True, stdout=log, stderr=log)
-        started, seen, changes = time.monotonic(), self._sight(work), 0
+        process, _ = started(self.place, self.place / work, *words)
+        begun, seen, changes = time.monotonic(), self._sight(work), 0
         try:
             while process.poll() is None:
                 now = self._sight(work)
                 changes, seen = changes + (now != seen), now
-                if reached is not None and reached(time.monotonic() - started, changes):
+                if reached is not None and reached(time.monotonic() - begun, changes):
                     break
-                assert time.monotonic() - started < _LIMIT_S, "the run does not end"
+                assert time.monotonic() - begun < _LIMIT_S, "the run does not end"
                 time.sleep(0.002)
         finally:
             _kill(process)
-        self.seconds, self.changes = time.monotonic() - started, changes
+        self.seconds, self.changes = time.monotonic() - begun, changes
         return process.returncode if process.returncode != -signal.SIGKILL else None
 
     def _sight(self, work: str) -> tuple[Any, ...]:
@@ -110,6 +108,15 @@ class _Ground:
         """Empty the target, and return the name of a new working folder."""
         shutil.rmtree(self.lake, ignore_errors=True)
         return f"work{next(self.serial)}"
+
+
+def started(place: Path, work: Path, *words: str) -> tuple[subprocess.Popen[bytes], Path]:
+    """Start a run of the plan in a folder, in a process group of its own; return it, and the file of what it tells."""
+    log = work.with_suffix(".log")
+    line = [sys.executable, "-m", "jobs.cli", "run", "plan.yaml", "--workdir", str(work), *words, *_SMALL]
+    environment = {**os.environ, "PYTHONPATH": str(_ROOT)}
+    with log.open("ab") as told:
+        return subprocess.Popen(line, cwd=place, env=environment, start_new_session=True, stdout=told, stderr=told), log
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
