@@ -235,6 +235,18 @@ def test_who_began_before_another_published_is_refused(place: Place) -> None:
     assert not [key for key in place.held() if "slow" in key]
 
 
+def test_a_run_that_was_cut_off_and_overtaken_is_told_once_and_can_begin_again(place: Place) -> None:
+    stage(begin(place.store, "orders", "run-1"), _FIRST)
+    publish_files(place.store, "run-2", _SECOND)
+    with pytest.raises(PublishConflictError, match="run run-2 has published it since run run-1 began"):
+        begin(place.store, "orders", "run-1", resume=True)
+    assert not [key for key in place.held() if "run-1" in key]
+    again = begin(place.store, "orders", "run-1", resume=True)
+    stage(again, _FIRST)
+    assert publish(again, schema_sha256=_SCHEMA).manifest.previous is not None
+    assert rows_of(place.store) == [1, 2, 3]
+
+
 def test_a_published_run_is_not_published_again(place: Place) -> None:
     first = publish_files(place.store, "run-1", _FIRST)
     again = begin(place.store, "orders", "run-1", resume=True)
