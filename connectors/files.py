@@ -19,6 +19,7 @@ from connectors.folders import Folder, open_folder
 from connectors.manifest import escape_glob
 from connectors.options import check_names, choice
 from connectors.parquet_footers import Footer, read_footers
+from connectors.publishing_reader import current_version_of
 from connectors.spark_errors import SPARK_FAILURES, translate_spark_error, translated
 from schemas.errors import ConfigError
 from schemas.verdict import Finding, Reason
@@ -51,6 +52,7 @@ class FileDoor:
     def open(self, spark: SparkSession, location: Location, options: Mapping[str, str]) -> OpenedTable:
         """Return the folder as one table, pinned by its manifest (see connectors.base.Door).
 
+        Of a table that Parity has published the current version is read, and nothing else that lies there (see connectors.publishing).
         Every file's schema is read first; files are then read in groups of one schema each and widened exactly.
         Spark's own schema merging is not used: it fails, or gives NULL, where decimals or integers grew (CASES E20).
         """
@@ -64,7 +66,8 @@ class FileDoor:
                 object="calendar",
                 hint="Spark converts them by their own footer: calendar=proleptic accepts that.",
             )
-        folder = open_folder(spark, location, options)
+        published = current_version_of(spark, location, where) if scheme == "parquet" else None
+        folder = open_folder(spark, published.location if published else location, options)
         sights, findings, blockers = _sights(folder, int96 == "accept")
         schemas = _schemas(folder, sights)
         merged, drift = merge_schemas(schemas, where)
@@ -77,6 +80,9 @@ class FileDoor:
                 parts.append(folder.select(rows, _conformed(group.schema, merged)))
                 blockers += [reason] if reason else []
         opened = folder.opened(reduce(DataFrame.unionByName, parts))
+        if published:
+            opened = replace(opened, uri=where, pin=f"{published.pin}; {opened.pin}")
+            blockers += published.blockers(folder.manifest)
         return replace(opened, findings=(*findings, *drift), blockers=(*opened.blockers, *blockers))
 
 

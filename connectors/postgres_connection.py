@@ -157,10 +157,13 @@ def connect(login: PostgresLogin) -> Iterator[psycopg.Connection[tuple[object, .
     except ImportError:
         raise MissingExtraError("postgres", "psycopg", "Reading PostgreSQL") from None
     where = str(login.address)
+    refused = None
     try:
         connection = psycopg.connect(**_libpq_parameters(login), autocommit=True)
     except psycopg.Error as exc:
-        raise translate_postgres_error(exc, where, login.ignored_password_file) from None
+        refused = translate_postgres_error(exc, where, login.ignored_password_file)
+    if refused is not None:  # raised here, so that the driver's error, which holds the password, does not hang behind it
+        raise refused
     try:
         connection.prepare_threshold = None  # a prepared statement is kept by name on the server, and a pooler loses it
         _check_session(connection, where)

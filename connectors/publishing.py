@@ -139,7 +139,8 @@ def begin(store: ObjectStore, table: str, run: str, *, resume: bool = False) -> 
     Raises:
         ConfigError: the run has no valid name.
         ConnectorError: the service ignores the conditions of a write, on which all of this rests.
-        PublishConflictError: another run has published the table since an earlier attempt of this one began.
+        PublishConflictError: another run has published the table since an earlier attempt of this one began. Its version stays; what
+            this one wrote is removed.
     """
     if not _RUN.fullmatch(run):
         raise ConfigError(f"{run!r} is no name of a run.", object=run, hint="Use a to z, 0 to 9 and -, at most 63, not - first.")
@@ -155,7 +156,11 @@ def begin(store: ObjectStore, table: str, run: str, *, resume: bool = False) -> 
         staging = Staging(store, table, run, _base(store, mark), "open")
     if current and current.manifest.run == run:
         return Staging(store, table, run, staging.base, "published")
-    _require_base(staging, current)
+    try:
+        _require_base(staging, current)
+    except PublishConflictError:  # told once: the next attempt begins from what is published now
+        store.delete_folder(staging.folder)
+        raise
     published = set(published_versions(store, staging.table_folder))
     if run in map(run_of, published):
         raise _conflict(staging, current)

@@ -34,7 +34,7 @@ _FILE = re.compile(
 _BAD_FILE = re.compile(r"((?:[a-z0-9]+:)?/[^\n]*?) is not a Parquet file")
 _CAUSE = re.compile(r"^(?:Caused by: )?(?:[\w$]+\.)+([\w$]+(?:Exception|Error)): ?(.*)$", re.MULTILINE)
 _LINE = re.compile(r"line=(\d+)")
-_NO_SPACE = re.compile(r"No space left on device|Disk quota exceeded|ENOSPC|There is not enough space", re.IGNORECASE)
+_NO_SPACE = re.compile(r"No space left on device|Disk quota exceeded|ENOSPC|There is not enough space|File too large", re.IGNORECASE)
 _LOST = re.compile(
     r"Connection refused|Connection reset|ConnectException|UnknownHostException|NoRouteToHost|SocketTimeout|Broken pipe"
     r"|SparkContext was shut down|SparkContext has been shut down|stopped SparkContext|Answer from Java side is empty"

@@ -41,11 +41,14 @@ def plan_command(
         check_writable(Path(place), "--out")
     from jobs.migration_plan import make_plan
     from jobs.progress import shown_progress
+    from reports.escape import plain
 
     with shown_progress(progress) as phases:
-        plan, text = make_plan(
+        plan, text, warnings = make_plan(
             source, schema, target, tables=tables or "*", source_secret=source_secret, sample=profile_sample, tell=phases
         )
+    for warning in warnings:
+        click.echo(plain(warning, lines=False), err=True)
     if place == "-":
         click.echo(text, nl=False)
         return 0
@@ -120,6 +123,8 @@ def _tell(workdir: Any, ended: Ended, report: Path | None) -> None:
     from reports.escape import plain
     from reports.figures import count
 
+    for warning in ended.warnings:
+        click.echo(plain(warning, lines=False), err=True)
     if ended.page is None:
         click.echo(f"Done. Documents: {workdir.outputs}")
         return

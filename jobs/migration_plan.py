@@ -14,7 +14,7 @@ from archetypes.profiling import profile
 from connectors.objects import open_store
 from connectors.postgres_address import TableName
 from connectors.postgres_snapshot import with_fresh_snapshot
-from jobs.migration_run import login_of
+from jobs.migration_run import login_of, role_warnings
 from schemas.errors import ConfigError
 from schemas.plan import MigrationPlan, read_plan
 
@@ -25,8 +25,10 @@ Tell = Callable[[str], None]
 
 def make_plan(
     source: str, schema: str, target: str, *, tables: str = "*", source_secret: str | None = None, sample: str | None = None, tell: Tell
-) -> tuple[MigrationPlan, str]:
-    """Return the plan that a source proposes, and its text with comments; only catalog and profile are read, nothing is written.
+) -> tuple[MigrationPlan, str, tuple[str, ...]]:
+    """Return the plan that a source proposes, its text with comments, and what a person should know of the role at once.
+
+    Only catalog and profile are read, nothing is written.
 
     Args:
         source: `postgres://user@host:port/database`, without a secret.
@@ -54,7 +56,7 @@ def make_plan(
     tell("mapping")
     mapping = map_tables(discovery, profiling, target=target)
     plan = plan_of(discovery, mapping, source=str(login.address), source_secret=source_secret, schema=schema, target=target)
-    return plan, plan_text(plan, mapping)
+    return plan, plan_text(plan, mapping), role_warnings(discovery)
 
 
 def load_plan(path: Path) -> MigrationPlan:

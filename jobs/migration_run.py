@@ -31,7 +31,7 @@ from connectors.postgres_address import TableName, parse_address
 from connectors.postgres_connection import PostgresLogin, connection_settings, log_in
 from connectors.postgres_errors import UnheldValueError
 from connectors.postgres_snapshot import ExportedSnapshot, with_fresh_snapshot
-from connectors.publishing import discard, find_leftovers, folder_name
+from connectors.publishing import current_version, discard, find_leftovers, folder_name
 from jobs.compare import VERSION, compare
 from jobs.comparison import Comparison
 from jobs.migration_status import STEPS, RunState, StepState, TableState, Workdir
@@ -58,7 +58,7 @@ from schemas.errors import ConfigError, InputError, ParityError, TransientConnec
 from schemas.plan import MigrationPlan, PlanTable
 from schemas.verdict import EXIT_CODES, CompareResult, Reason, Verdict
 
-__all__ = ["Ended", "Order", "login_of", "run_plan"]
+__all__ = ["Ended", "Order", "login_of", "role_warnings", "run_plan"]
 
 _YEARS_S = 10 * 365 * 86_400.0
 _ON_SNAPSHOT: tuple[Step, ...] = ("profiling", "migrate", "reconciliation", "explanation")
@@ -97,11 +97,16 @@ class Order:
 
 @dataclass(frozen=True)
 class Ended:
-    """How a run ended; without reconciliation there is no verdict, and the exit code says that the steps were done."""
+    """How a run ended; without reconciliation there is no verdict, and the exit code says that the steps were done.
+
+    Attributes:
+        warnings: what a person should know of the role at once.
+    """
 
     verdict: Verdict | None
     exit_code: int
     page: MigrationPage | None
+    warnings: tuple[str, ...] = ()
 
 
 def login_of(plan_source: str, source_secret: str | None) -> PostgresLogin:
@@ -115,6 +120,11 @@ def login_of(plan_source: str, source_secret: str | None) -> PostgresLogin:
         raise ConfigError(f"{plan_source} names a table.", object=plan_source, hint="Leave ?table=… out; tables are named by --tables.")
     options = {} if source_secret is None else {"password_secret": source_secret}
     return log_in(address, connection_settings(options, plan_source))
+
+
+def role_warnings(discovery: StepOutput) -> tuple[str, ...]:
+    """Return what a person should be told of the role at once: that it could write."""
+    return tuple(f"{one.severity}: {one.text}" for one in discovery.findings if one.code == "role_can_write")
 
 
 def run_plan(order: Order, start_spark: Callable[[], SparkSession], tell: Tell) -> Ended:
@@ -186,11 +196,11 @@ class _Run:
         require_fit(plan, discovery)
         if not set(self.order.only) & set(_ON_SNAPSHOT):
             self._documents(_Gathered(None, {"discovery": discovery}))  # type: ignore[arg-type]
-            return Ended(None, 0, None)
+            return Ended(None, 0, None, role_warnings(discovery))
         tables = [TableName(plan.schema_name, table.name) for table in plan.tables]
         found = with_fresh_snapshot(login, tables, lambda snapshot: self._on(snapshot, login, discovery))
         if "reconciliation" not in self.order.only:
-            return Ended(None, 0, None)
+            return Ended(None, 0, None, role_warnings(discovery))
         return self._concluded(found, time.monotonic() - started)
 
     def _on(self, snapshot: ExportedSnapshot, login: PostgresLogin, discovery: StepOutput) -> _Gathered:
@@ -209,6 +219,8 @@ class _Run:
                     if planned.name in sources:
                         self._migrate(spark, found, sources[planned.name], planned, places[planned.name], run)
                 done(self._load_report(found))
+            if "rewrite" in found.outputs:  # now it is known where the tables lie
+                self._rewrite(found)
         if "reconciliation" in self.order.only:
             with self._step("reconciliation") as done:
                 for planned in self.order.plan.tables:
@@ -234,13 +246,20 @@ class _Run:
             )
         if "rewrite" in self.order.only:
             self.tell("rewrite")
-            with self._step("rewrite") as done:
-                output, files = rewrite(self.order.plan, discovery, found.outputs["mapping"])
-                for path, text in files.items():
-                    place = self.order.workdir.folder / path
-                    place.parent.mkdir(parents=True, exist_ok=True)
-                    write_whole(place, text)
-                found.outputs["rewrite"] = done(output)
+            self._rewrite(found)
+
+    def _rewrite(self, found: _Gathered) -> None:
+        """Write the code, with the folders of those tables that are published."""
+        versions = {name: state.version for name, state in self.state.tables.items() if state.version is not None}
+        with self._step("rewrite") as done:
+            output, files = rewrite(self.order.plan, found.outputs["discovery"], found.outputs["mapping"], versions)
+            if digest_of(output) == (digest_of(found.outputs["rewrite"]) if "rewrite" in found.outputs else None):
+                return
+            for path, text in files.items():
+                place = self.order.workdir.folder / path
+                place.parent.mkdir(parents=True, exist_ok=True)
+                write_whole(place, text)
+            found.outputs["rewrite"] = done(output)
 
     def _wanted(self, step: Step) -> bool:
         return step in self.order.only or any(step in _NEEDED.get(other, ()) for other in self.order.only)
@@ -303,7 +322,9 @@ class _Run:
             return
         found.loads[name] = load
         if not here or before.manifest_sha256 != load.manifest_sha256:
-            self._table(name, _published(load, run, time.monotonic() - started))
+            published = current_version(store, table_of(planned))
+            version = published.manifest.version if published and published.manifest_sha256 == load.manifest_sha256 else None
+            self._table(name, _published(load, run, version, time.monotonic() - started))
 
     def _is_proven(self, spark: SparkSession, found: _Gathered, source: SourceTable, planned: PlanTable, store: ObjectStore) -> bool:
         self.tell(f"{planned.name}: is it still as it was published?")
@@ -452,7 +473,7 @@ class _Run:
         page = self._page(found, verdicts, verdict, result_sha256, seconds)
         write_whole(workdir.result, _json(self._result(found, verdicts, verdict, result_sha256, seconds)))
         write_whole(self.order.report or workdir.report, render_migration(page))
-        return Ended(verdict, EXIT_CODES[verdict], page)
+        return Ended(verdict, EXIT_CODES[verdict], page, role_warnings(found.outputs["discovery"]))
 
     def _result(
         self, found: _Gathered, verdicts: Mapping[str, TableVerdict], verdict: Verdict, result_sha256: str, seconds: float
@@ -604,11 +625,12 @@ class _LoadProgress:
         self.run._table(self.name, state.model_copy(update={"rows": total, "rows_done": done}))
 
 
-def _published(load: TableLoad, run: str, seconds: float) -> TableState:
+def _published(load: TableLoad, run: str, version: str | None, seconds: float) -> TableState:
     return TableState(
         state="published",
         run=run,
         manifest_sha256=load.manifest_sha256,
+        version=version,
         rows=load.read,
         rows_done=load.written,
         bytes=load.bytes,

@@ -43,6 +43,7 @@ class TableState(Model):
 
     Attributes:
         run: of the publishing; another one under every snapshot.
+        version: that was published.
         seconds: of the load.
         proof: the verdict on it.
         proven_on: the snapshot that it was compared on.
@@ -52,6 +53,7 @@ class TableState(Model):
     state: Literal["waiting", "writing", "published", "proven", "refused"] = "waiting"
     run: str | None = None
     manifest_sha256: str | None = None
+    version: str | None = None
     rows: int = 0
     rows_done: int = 0
     bytes: int = 0

@@ -210,6 +210,24 @@ def test_catalogs_are_for_objects_in_s3_only() -> None:
     assert yaml.safe_load(here["dbt/dbt_project.yml"])["vars"] == {"parity_target": "/t"}
 
 
+def test_a_version_that_is_published_stands_in_the_statements() -> None:
+    found = shop()
+    plan, mapping = planned(found, target="s3a://lake/shop")
+    before, there = rewrite(plan, found, mapping)
+    output, files = rewrite(plan, found, mapping, {"log": "run-1-0f3c"})
+
+    for path in ("ddl/spark/log.sql", "catalog/athena/log.sql"):
+        assert "s3://lake/shop/log/data/run-1-0f3c'" in files[path].replace("s3a:", "s3:") and "{" not in files[path]
+        assert "before the table was published" in there[path]
+    changed = {path for path in files if files[path] != there[path]}
+    assert changed == {"ddl/spark/log.sql", "catalog/athena/log.sql"}
+    assert isinstance(output.result, RewriteResult)
+    assert {file.path: file.sha256 for file in output.result.files} == {
+        path: hashlib.sha256(text.encode()).hexdigest() for path, text in files.items()
+    }
+    assert {read.name for read in output.inputs} - {read.name for read in before.inputs} == {"versions"}
+
+
 def test_folders_are_repaired_in_the_catalog() -> None:
     found = discovery(table("t", _ID, column("day", "date")))
     plan, mapping = planned(found)

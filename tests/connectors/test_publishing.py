@@ -11,6 +11,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -234,6 +235,18 @@ def test_who_began_before_another_published_is_refused(place: Place) -> None:
     assert not [key for key in place.held() if "slow" in key]
 
 
+def test_a_run_that_was_cut_off_and_overtaken_is_told_once_and_can_begin_again(place: Place) -> None:
+    stage(begin(place.store, "orders", "run-1"), _FIRST)
+    publish_files(place.store, "run-2", _SECOND)
+    with pytest.raises(PublishConflictError, match="run run-2 has published it since run run-1 began"):
+        begin(place.store, "orders", "run-1", resume=True)
+    assert not [key for key in place.held() if "run-1" in key]
+    again = begin(place.store, "orders", "run-1", resume=True)
+    stage(again, _FIRST)
+    assert publish(again, schema_sha256=_SCHEMA).manifest.previous is not None
+    assert rows_of(place.store) == [1, 2, 3]
+
+
 def test_a_published_run_is_not_published_again(place: Place) -> None:
     first = publish_files(place.store, "run-1", _FIRST)
     again = begin(place.store, "orders", "run-1", resume=True)
@@ -448,6 +461,29 @@ def _resume(place: Place) -> None:
         staging = begin(place.store, "orders", "run-2")
         stage(staging, _SECOND)
     publish(staging, schema_sha256=_SCHEMA)
+
+
+def test_a_part_of_a_version_can_be_listed_in_s3_while_it_is_copied_and_is_never_what_the_pointer_names(s3: S3Server) -> None:
+    place, over, seen = in_bucket(s3), threading.Event(), []
+    publish_files(place.store, "run-1", _FIRST)
+    files = {f"{number:02d}.parquet": parquet(number) for number in range(24)}
+
+    def look() -> None:
+        while not over.is_set():
+            rows = rows_of(place.store)  # before the listing: what it shows was not named yet
+            seen.append((sum("/data/run-2-" in key for key in place.held()), rows))
+
+    reader = threading.Thread(target=look)
+    reader.start()
+    try:
+        publish_files(place.store, "run-2", files)
+    finally:
+        over.set()
+        reader.join()
+
+    assert any(0 < listed < len(files) for listed, _ in seen), "the listing shows a part: that is why no reader may go by it"
+    assert {tuple(rows or ()) for listed, rows in seen if listed < len(files)} == {(1, 2, 3)}
+    assert {tuple(rows or ()) for _, rows in seen} <= {(1, 2, 3), tuple(range(24))}
 
 
 @pytest.fixture(params=["local", "s3"])

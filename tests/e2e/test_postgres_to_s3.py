@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -84,6 +85,15 @@ def test_another_reader_sees_the_same_rows(migrated: Migrated) -> None:
     query = 'SELECT count(*), count("Nä me"), sum(amount), min(placed)::text FROM read_parquet(?)'
     rows = duckdb.connect().execute(query, [f"{folder}/*.parquet"]).fetchall()
     assert [str(value) for value in rows[0]] == ["500", "400", "41750.000", "0044-03-16 (BC)"]
+
+
+def test_the_statements_for_spark_name_the_folder_that_was_published(migrated: Migrated) -> None:
+    for name in ("lines", "orders"):
+        (folder,) = (migrated.target / name / "data").iterdir()
+        assert f"LOCATION 'file:{folder}'" in (migrated.workdir / "ddl" / "spark" / f"{name}.sql").read_text()
+    generated = load(migrated.workdir / "outputs" / "rewrite.json").result.files  # type: ignore[union-attr]
+    for file in generated:
+        assert hashlib.sha256((migrated.workdir / file.path).read_bytes()).hexdigest() == file.sha256
 
 
 def test_every_step_leaves_its_document(migrated: Migrated) -> None:

@@ -65,8 +65,11 @@ class S3Server:
 
 
 @contextmanager
-def running_s3(buckets: Sequence[str] = (), port: int | None = None) -> Iterator[S3Server]:
+def running_s3(buckets: Sequence[str] = (), port: int | None = None, outage: Path | None = None) -> Iterator[S3Server]:
     """Start the emulator on loopback, create the buckets, and stop it at the end.
+
+    Args:
+        outage: while there is such a file, every request is answered by the status that stands in it, such as 503.
 
     Raises:
         ServerError: it did not start.
@@ -77,6 +80,7 @@ def running_s3(buckets: Sequence[str] = (), port: int | None = None) -> Iterator
         log = Path(scratch, "moto.log")
         with log.open("wb") as output:
             command = [sys.executable, "-m", "tests.standins.moto_s3", "--port", str(chosen), "--serve"]
+            command += ["--outage", str(outage)] if outage else []
             process = subprocess.Popen(command, cwd=_CHECKOUT, stdout=output, stderr=subprocess.STDOUT)
         try:
             _wait(server, process, log)
@@ -106,7 +110,7 @@ def _answers(endpoint: str) -> bool:
     return True
 
 
-def _serve(port: int) -> None:
+def _serve(port: int, outage: Path | None) -> None:
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
     from werkzeug.serving import run_simple
 
@@ -114,6 +118,9 @@ def _serve(port: int) -> None:
     alone = threading.Lock()
 
     def one_at_a_time(environment: Any, start: Any) -> Any:
+        if outage is not None and outage.exists():
+            start(f"{outage.read_text()} Outage", [("Content-Type", "application/xml"), ("Connection", "close")])
+            return [b"<Error><Code>SlowDown</Code><Message>Outage</Message></Error>"]
         with alone:
             return list(moto(environment, start))
 
@@ -126,9 +133,10 @@ def main() -> None:
     parser.add_argument("--port", type=int)
     parser.add_argument("--bucket", action="append", default=[])
     parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--outage", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.serve:
-        _serve(arguments.port)
+        _serve(arguments.port, arguments.outage)
         return
     with running_s3(arguments.bucket, arguments.port) as server:
         print("\n".join(f"export {name}={value}" for name, value in server.environment().items()), flush=True)
