@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -149,7 +150,7 @@ def _begun(order: Order) -> RunState:
     if before is None:
         write_whole(workdir.plan, order.plan.model_dump_json(by_alias=True, indent=1) + "\n")
         waiting = {table.name: TableState() for table in order.plan.tables}
-        return workdir.store(RunState(plan_sha256=digest, tables=waiting))
+        return workdir.store(RunState(plan_sha256=digest, owner=secrets.token_hex(8), tables=waiting))
     if before.plan_sha256 != digest:
         raise ConfigError(
             f"--workdir {workdir.folder} holds a run of another plan.",
@@ -207,7 +208,7 @@ class _Run:
         if not {"migrate", "reconciliation", "explanation"} & set(self.order.only):
             return found
         spark = self.start_spark()
-        run = run_name(self.order.plan, snapshot)
+        run = run_name(self.order.plan, snapshot, self.state.owner)
         self._update(runs=tuple(dict.fromkeys((*self.state.runs, run))))
         places = {planned.name: store_of(self.order.plan.target, planned) for planned in self.order.plan.tables}
         sources = self._sources(found, login)

@@ -122,7 +122,7 @@ def _when(stage: PostgresStage, condition: str, act: Callable[[], object]) -> It
         watcher.join()
 
 
-_READS = "backend_type = 'client backend' AND state <> 'idle' AND query LIKE '%\"many\"%' AND query NOT LIKE '%count(*)%'"
+_READS = "query LIKE '%this reader is not on the snapshot%' AND query LIKE '%many%'"  # what a task of Spark asks
 _HOLDS = "backend_start = (SELECT min(backend_start) FROM pg_stat_activity WHERE application_name = 'parity')"
 
 
