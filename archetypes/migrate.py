@@ -2,9 +2,9 @@
 
     ranges of pages  ──►  parts of several ranges, each one Spark job  ──►  staging  ──►  counted, checked  ──►  published
 
-Resuming: a run is named after its plan and its snapshot (`run_name`). Under the same snapshot the same run goes on, and parts that are
-written stay. A new snapshot is a new run: a table that was not published yet starts over, since ranges of two snapshots do not make
-one table. Whether a table that an earlier run published still is what the new snapshot shows, reconciliation has to say.
+Resuming: a run is named after its plan, its snapshot and who runs it (`run_name`). Under the same snapshot the same run goes on, and
+parts that are written stay. A new snapshot is a new run: a table that was not published yet starts over, since ranges of two snapshots
+do not make one table. Whether a table that an earlier run published still is what the new snapshot shows, reconciliation has to say.
 """
 
 from __future__ import annotations
@@ -83,9 +83,13 @@ class SourceTable:
         return self.table.name
 
 
-def run_name(plan: MigrationPlan, snapshot: ExportedSnapshot) -> str:
-    """Return the name of the run that moves this plan's tables as this snapshot shows them; equal inputs, equal name."""
-    return f"run-{sha256_of([plan.digest(), snapshot.moment])[:20]}"
+def run_name(plan: MigrationPlan, snapshot: ExportedSnapshot, owner: str = "") -> str:
+    """Return the name of the run that moves this plan's tables as this snapshot shows them; equal inputs, equal name.
+
+    Args:
+        owner: who runs it, equal in every attempt: two who run one plan at the same time must not write into one staging folder.
+    """
+    return f"run-{sha256_of([plan.digest(), snapshot.moment, owner])[:20]}"
 
 
 def run_for(planned: PlanTable, store: ObjectStore, run: str) -> str:

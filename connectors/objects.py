@@ -189,7 +189,10 @@ class ObjectStore(Protocol):
         ...
 
     def discard_unfinished(self, idle_s: float) -> int:
-        """Remove what writes that never ended have left, unchanged for `idle_s` seconds; return how many."""
+        """Remove what writes that never ended have left, unchanged for `idle_s` seconds; return how many.
+
+        Local: a write that is under way is left alone, however long ago it wrote. S3: it is not known, so give it a day.
+        """
         ...
 
 

@@ -153,10 +153,9 @@ class LocalObjectStore:
         removed = 0
         with self._failures("", "delete"), suppress(FileNotFoundError), self._opened([_TEMPORARY]) as scratch:
             for name in os.listdir(scratch):
-                with suppress(FileNotFoundError):
-                    if name.endswith(".part") and os.stat(name, dir_fd=scratch).st_mtime <= time.time() - idle_s:
-                        os.unlink(name, dir_fd=scratch)
-                        removed += 1
+                if name.endswith(".part"):
+                    with suppress(FileNotFoundError, BlockingIOError):  # gone meanwhile, or still being written
+                        removed += _removed_if_dead(name, scratch, time.time() - idle_s)
         return removed
 
     @contextmanager
@@ -267,22 +266,19 @@ class LocalObjectStore:
     def _unfinished(self, content: Content) -> Iterator[tuple[int, str]]:
         """The content as a durable file without a key: the folder it lies in, and its name there."""
         stream = as_stream(content)
-        name = f"{secrets.token_hex(16)}.part"
         with self._opened([_TEMPORARY], create=True) as scratch:
-            file = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o666, dir_fd=scratch)
+            file, name = _draft(scratch)
             try:
-                try:
-                    while chunk := stream.read(CHUNK_BYTES):
-                        view = memoryview(chunk)
-                        while view:
-                            view = view[os.write(file, view) :]
-                    os.fsync(file)
-                finally:
-                    os.close(file)
+                while chunk := stream.read(CHUNK_BYTES):
+                    view = memoryview(chunk)
+                    while view:
+                        view = view[os.write(file, view) :]
+                os.fsync(file)
                 yield scratch, name
             finally:
                 with suppress(FileNotFoundError):
                     os.unlink(name, dir_fd=scratch)
+                os.close(file)
 
     def _link(self, scratch: int, name: str, key: str, parts: Sequence[str]) -> None:
         """Give a finished file its key, unless there is one."""
@@ -352,6 +348,31 @@ class LocalObjectStore:
                     os.rmdir(folders[depth - 1], dir_fd=parent)
             except OSError:
                 return
+
+
+def _draft(scratch: int) -> tuple[int, str]:
+    """Make a file to write to, and its name; while its lock is held, and no longer, it is known to be under way."""
+    while True:
+        name = f"{secrets.token_hex(16)}.part"
+        file = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o666, dir_fd=scratch)
+        with suppress(BlockingIOError):
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.fstat(file).st_nlink:
+                return file, name
+        os.close(file)  # taken for that of a dead writer before it was locked, and removed
+
+
+def _removed_if_dead(name: str, scratch: int, before: float) -> int:
+    """Remove a file that no living process writes and that is older than `before`; return how many that are."""
+    file = os.open(name, os.O_RDONLY | os.O_NOFOLLOW, dir_fd=scratch)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.fstat(file).st_mtime > before:
+            return 0
+        os.unlink(name, dir_fd=scratch)
+        return 1
+    finally:
+        os.close(file)
 
 
 def _object(key: str, found: os.stat_result) -> StoredObject:

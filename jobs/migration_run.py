@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import shlex
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from archetypes.reconciliation import Reconciled, document_sha256, findings_of, 
 from archetypes.rewrite import rewrite
 from archetypes.step_output import digest_of, finished, load, path_of, stored
 from connectors.base import OpenedTable
+from connectors.locations import local_path
 from connectors.objects import ObjectStore
 from connectors.postgres_address import TableName, parse_address
 from connectors.postgres_connection import PostgresLogin, connection_settings, log_in
@@ -54,13 +56,14 @@ from schemas.agent_output import (
 )
 from schemas.canonical_json import sha256_of
 from schemas.contract import Contract
-from schemas.errors import ConfigError, InputError, ParityError, TransientConnectorError
+from schemas.errors import ConfigError, ConnectorError, InputError, ParityError, TransientConnectorError
 from schemas.plan import MigrationPlan, PlanTable
 from schemas.verdict import EXIT_CODES, CompareResult, Reason, Verdict
 
 __all__ = ["Ended", "Order", "login_of", "role_warnings", "run_plan"]
 
-_YEARS_S = 10 * 365 * 86_400.0
+_DAY_S = 86_400.0
+_YEARS_S = 10 * 365 * _DAY_S
 _ON_SNAPSHOT: tuple[Step, ...] = ("profiling", "migrate", "reconciliation", "explanation")
 _NEEDED: Mapping[Step, tuple[Step, ...]] = {
     "mapping": ("profiling",),
@@ -151,7 +154,7 @@ def _begun(order: Order) -> RunState:
     if before is None:
         write_whole(workdir.plan, order.plan.model_dump_json(by_alias=True, indent=1) + "\n")
         waiting = {table.name: TableState() for table in order.plan.tables}
-        return workdir.store(RunState(plan_sha256=digest, tables=waiting))
+        return workdir.store(RunState(plan_sha256=digest, owner=secrets.token_hex(8), tables=waiting))
     if before.plan_sha256 != digest:
         raise ConfigError(
             f"--workdir {workdir.folder} holds a run of another plan.",
@@ -209,11 +212,12 @@ class _Run:
         if not {"migrate", "reconciliation", "explanation"} & set(self.order.only):
             return found
         spark = self.start_spark()
-        run = run_name(self.order.plan, snapshot)
+        run = run_name(self.order.plan, snapshot, self.state.owner)
         self._update(runs=tuple(dict.fromkeys((*self.state.runs, run))))
         places = {planned.name: store_of(self.order.plan.target, planned) for planned in self.order.plan.tables}
         sources = self._sources(found, login)
         if "migrate" in self.order.only:
+            self._clear(places.values())
             with self._step("migrate") as done, pinned(spark):
                 for planned in self.order.plan.tables:
                     if planned.name in sources:
@@ -325,6 +329,13 @@ class _Run:
             published = current_version(store, table_of(planned))
             version = published.manifest.version if published and published.manifest_sha256 == load.manifest_sha256 else None
             self._table(name, _published(load, run, version, time.monotonic() - started))
+
+    def _clear(self, stores: Iterable[ObjectStore]) -> None:
+        """Remove parts of small objects that a process was writing when it was killed; no reader ever sees them."""
+        idle_s = _DAY_S if local_path(self.order.plan.target) is None else 0.0
+        for store in {one.uri(): one for one in stores}.values():
+            with suppress(ConnectorError):  # a right to list them may be missing, and they harm nobody
+                store.discard_unfinished(idle_s)
 
     def _is_proven(self, spark: SparkSession, found: _Gathered, source: SourceTable, planned: PlanTable, store: ObjectStore) -> bool:
         self.tell(f"{planned.name}: is it still as it was published?")

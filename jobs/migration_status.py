@@ -68,6 +68,7 @@ class RunState(Model):
     """Everything that a later attempt needs to know.
 
     Attributes:
+        owner: of this folder alone; chosen once, by chance.
         runs: names of publishing runs of earlier and of this attempt.
         attempts: how often the run was started.
         verdict, result_sha256: once it has ended.
@@ -76,6 +77,7 @@ class RunState(Model):
     type_: Literal["parity.migration_state.v1"] = Field(default="parity.migration_state.v1", alias="_type")
     plan_sha256: str
     attempts: int = 1
+    owner: str = ""
     runs: tuple[str, ...] = ()
     steps: dict[str, StepState] = {}
     tables: dict[str, TableState] = {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import io
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -133,6 +134,22 @@ def test_what_a_killed_writer_left_is_no_object_and_is_removed_when_old(store: L
     os.utime(left, (0, 0))
     assert store.discard_unfinished(idle_s=3600) == 1
     assert not left.exists()
+
+
+def test_a_write_that_is_under_way_is_not_taken_for_one_that_never_ended(store: LocalObjectStore) -> None:
+    class Slow(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            if self.tell():
+                (part,) = Path(store.folder, ".parity-tmp").glob("*.part")
+                os.utime(part, (0, 0))
+                removed.append(store.discard_unfinished(idle_s=0))
+            return super().read(size)
+
+    removed: list[int] = []
+    store.write_new("k", Slow(b"x" * 10))
+    assert removed == [0]
+    assert b"".join(store.read("k")) == b"x" * 10
+    assert not list(Path(store.folder, ".parity-tmp").glob("*.part"))
 
 
 def test_a_name_is_a_file_or_a_folder(store: LocalObjectStore) -> None:

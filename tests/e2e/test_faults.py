@@ -100,7 +100,7 @@ def _require_one_line(told: Result, *parts: str) -> None:
 
 @contextmanager
 def _when(stage: PostgresStage, condition: str, act: Callable[[], object]) -> Iterator[list[object]]:
-    """Do something once, as soon as a session of Parity is as the condition on pg_stat_activity says."""
+    """Do something, as soon as a session of Parity is as the condition on pg_stat_activity says, until it has had an effect."""
     done: list[object] = []
     over = threading.Event()
 
@@ -108,8 +108,8 @@ def _when(stage: PostgresStage, condition: str, act: Callable[[], object]) -> It
         query = f"SELECT pid FROM pg_stat_activity WHERE application_name = 'parity' AND {condition} LIMIT 1"
         with psycopg.connect(stage.server.dsn, autocommit=True, options="-c log_statement=none") as connection:
             while not over.is_set():
-                if connection.execute(query.encode()).fetchall():
-                    done.append(act())
+                if connection.execute(query.encode()).fetchall() and (effect := act()):
+                    done.append(effect)
                     return
                 time.sleep(0.002)
 
@@ -122,7 +122,7 @@ def _when(stage: PostgresStage, condition: str, act: Callable[[], object]) -> It
         watcher.join()
 
 
-_READS = "backend_type = 'client backend' AND state <> 'idle' AND query LIKE '%\"many\"%' AND query NOT LIKE '%count(*)%'"
+_READS = "query LIKE '%this reader is not on the snapshot%' AND query LIKE '%many%'"  # what a task of Spark asks
 _HOLDS = "backend_start = (SELECT min(backend_start) FROM pg_stat_activity WHERE application_name = 'parity')"
 
 
