@@ -40,7 +40,7 @@ from policy.coercion import field_name
 from schemas.agent_output import ObjectName, TableLoad, TableProfile, WrittenFile
 from schemas.canonical_json import canonical_bytes, sha256_of
 from schemas.errors import ConfigError, EngineError, InputError
-from schemas.plan import MigrationPlan, PlanTable
+from schemas.plan import MigrationPlan, PlanColumn, PlanTable
 
 __all__ = [
     "LoadProgress",
