@@ -3,29 +3,25 @@
 from __future__ import annotations
 
 import json
-import os
 import secrets
-import shlex
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from pydantic import ValidationError
 from pyspark.sql import SparkSession
 
 from archetypes.discovery import discover
-from archetypes.explanation import explanation_of
-from archetypes.mapping import TABLES, discovered, map_tables, shown
+from archetypes.mapping import map_tables
 from archetypes.migrate import SourceTable, is_of_run, loaded, migrate, run_for, run_name, source_table, store_of, table_of
 from archetypes.planning import require_fit
 from archetypes.profiling import profile
-from archetypes.reconciliation import Reconciled, document_sha256, findings_of, reconcile_table, reconciliation_of, still_proven, worst
+from archetypes.reconciliation import Reconciled, document_sha256, reconcile_table, still_proven, worst
 from archetypes.rewrite import rewrite
-from archetypes.step_output import digest_of, finished, load, path_of, stored
+from archetypes.step_output import digest_of, load, path_of, stored
 from connectors.base import OpenedTable
 from connectors.locations import local_path
 from connectors.objects import ObjectStore
@@ -33,32 +29,27 @@ from connectors.postgres_address import TableName, parse_address
 from connectors.postgres_connection import PostgresLogin, connection_settings, log_in
 from connectors.postgres_errors import UnheldValueError
 from connectors.postgres_snapshot import ExportedSnapshot, with_fresh_snapshot
-from connectors.publishing import current_version, discard, find_leftovers, folder_name
-from jobs.compare import VERSION, compare
+from connectors.publishing import current_version, discard, find_leftovers
+from jobs.compare import compare
 from jobs.comparison import Comparison
+from jobs.migration_outcome import Gathered, explanation_document, load_report, reconciliation_document, result_digest, verdicts_of
+from jobs.migration_result import Told, comparison_path
 from jobs.migration_status import STEPS, RunState, StepState, TableState, Workdir
 from jobs.output import write_whole
 from jobs.session import pinned
-from reports.causes import entries
-from reports.figures import count, duration, plural, share
-from reports.migration_page import Fault, MigrationPage, StepRow, TableRow, render_migration
+from reports.figures import count, duration
+from reports.migration_page import MigrationPage, render_migration
 from schemas.agent_output import (
-    LoadReport,
-    ObjectName,
     ProfilingResult,
-    RewriteResult,
     Step,
-    StepFinding,
     StepOutput,
     TableLoad,
     TableProfile,
-    TableVerdict,
 )
-from schemas.canonical_json import sha256_of
 from schemas.contract import Contract
 from schemas.errors import ConfigError, ConnectorError, InputError, ParityError, TransientConnectorError
 from schemas.plan import MigrationPlan, PlanTable
-from schemas.verdict import EXIT_CODES, CompareResult, Reason, Verdict
+from schemas.verdict import EXIT_CODES, CompareResult, Verdict
 
 __all__ = ["Ended", "Order", "login_of", "role_warnings", "run_plan"]
 
@@ -72,9 +63,6 @@ _NEEDED: Mapping[Step, tuple[Step, ...]] = {
     "reconciliation": ("profiling",),
     "explanation": ("profiling",),
 }
-_SHOWN_CAUSES = 5
-_SHOWN_COLUMNS = 5
-_COUNTED = ("changed", "missing", "extra")  # reasons that the counts beside them say as well
 
 Tell = Callable[[str], None]
 
@@ -171,17 +159,6 @@ def _begun(order: Order) -> RunState:
 
 
 @dataclass
-class _Gathered:
-    """What one attempt on one snapshot has found; of no use on another one."""
-
-    snapshot: ExportedSnapshot
-    outputs: dict[Step, StepOutput]
-    loads: dict[str, TableLoad] = field(default_factory=dict)
-    refused: dict[str, ParityError] = field(default_factory=dict)
-    reconciled: dict[str, Reconciled] = field(default_factory=dict)
-
-
-@dataclass
 class _Run:
     """One attempt. `state` is what the folder holds at any moment."""
 
@@ -198,7 +175,7 @@ class _Run:
             discovery = done(discover(login, plan.schema_name))
         require_fit(plan, discovery)
         if not set(self.order.only) & set(_ON_SNAPSHOT):
-            self._documents(_Gathered(None, {"discovery": discovery}))  # type: ignore[arg-type]
+            self._documents(Gathered(plan, None, {"discovery": discovery}))  # type: ignore[arg-type]
             return Ended(None, 0, None, role_warnings(discovery))
         tables = [TableName(plan.schema_name, table.name) for table in plan.tables]
         found = with_fresh_snapshot(login, tables, lambda snapshot: self._on(snapshot, login, discovery))
@@ -206,8 +183,8 @@ class _Run:
             return Ended(None, 0, None, role_warnings(discovery))
         return self._concluded(found, time.monotonic() - started)
 
-    def _on(self, snapshot: ExportedSnapshot, login: PostgresLogin, discovery: StepOutput) -> _Gathered:
-        found = _Gathered(snapshot, {"discovery": discovery})
+    def _on(self, snapshot: ExportedSnapshot, login: PostgresLogin, discovery: StepOutput) -> Gathered:
+        found = Gathered(self.order.plan, snapshot, {"discovery": discovery})
         self._documents(found)
         if not {"migrate", "reconciliation", "explanation"} & set(self.order.only):
             return found
@@ -222,7 +199,7 @@ class _Run:
                 for planned in self.order.plan.tables:
                     if planned.name in sources:
                         self._migrate(spark, found, sources[planned.name], planned, places[planned.name], run)
-                done(self._load_report(found))
+                done(load_report(found))
             if "rewrite" in found.outputs:  # now it is known where the tables lie
                 self._rewrite(found)
         if "reconciliation" in self.order.only:
@@ -230,15 +207,15 @@ class _Run:
                 for planned in self.order.plan.tables:
                     if planned.name in sources and planned.name not in found.refused:
                         self._reconcile(spark, found, sources[planned.name], planned, places[planned.name])
-                done(self._verdicts(found))
+                done(reconciliation_document(found))
         if "explanation" in self.order.only:
             with self._step("explanation") as done:
-                done(self._explanation(found))
+                done(explanation_document(found))
         return found
 
     # documents before the first row is moved
 
-    def _documents(self, found: _Gathered) -> None:
+    def _documents(self, found: Gathered) -> None:
         discovery = found.outputs["discovery"]
         if self._wanted("profiling"):
             found.outputs["profiling"] = self._kept("profiling") or self._made(
@@ -252,7 +229,7 @@ class _Run:
             self.tell("rewrite")
             self._rewrite(found)
 
-    def _rewrite(self, found: _Gathered) -> None:
+    def _rewrite(self, found: Gathered) -> None:
         """Write the code, with the folders of those tables that are published."""
         versions = {name: state.version for name, state in self.state.tables.items() if state.version is not None}
         with self._step("rewrite") as done:
@@ -290,7 +267,7 @@ class _Run:
 
     # tables
 
-    def _sources(self, found: _Gathered, login: PostgresLogin) -> dict[str, SourceTable]:
+    def _sources(self, found: Gathered, login: PostgresLogin) -> dict[str, SourceTable]:
         profiles = _profiles(found.outputs.get("profiling"))
         schema = self.order.plan.schema_name
         return {
@@ -298,9 +275,7 @@ class _Run:
             for planned in self.order.plan.tables
         }
 
-    def _migrate(
-        self, spark: SparkSession, found: _Gathered, source: SourceTable, planned: PlanTable, store: ObjectStore, run: str
-    ) -> None:
+    def _migrate(self, spark: SparkSession, found: Gathered, source: SourceTable, planned: PlanTable, store: ObjectStore, run: str) -> None:
         """Load one table, unless what an earlier attempt published is proven to be what this snapshot shows."""
         name, before = planned.name, self.state.tables[planned.name]
         started = time.monotonic()
@@ -337,7 +312,7 @@ class _Run:
             with suppress(ConnectorError):  # a right to list them may be missing, and they harm nobody
                 store.discard_unfinished(idle_s)
 
-    def _is_proven(self, spark: SparkSession, found: _Gathered, source: SourceTable, planned: PlanTable, store: ObjectStore) -> bool:
+    def _is_proven(self, spark: SparkSession, found: Gathered, source: SourceTable, planned: PlanTable, store: ObjectStore) -> bool:
         self.tell(f"{planned.name}: is it still as it was published?")
         if planned.contract.columns is not None or planned.contract.where is not None or planned.contract.sample is not None:
             return False
@@ -349,7 +324,7 @@ class _Run:
             return False
         return verdict.verdict in ("PASS", "PASS_WITH_RULES") and not verdict.matched_by_rule
 
-    def _reconcile(self, spark: SparkSession, found: _Gathered, source: SourceTable, planned: PlanTable, store: ObjectStore) -> Reconciled:
+    def _reconcile(self, spark: SparkSession, found: Gathered, source: SourceTable, planned: PlanTable, store: ObjectStore) -> Reconciled:
         name = planned.name
         if name in found.reconciled:
             return found.reconciled[name]
@@ -377,12 +352,12 @@ class _Run:
         self._table(name, self.state.tables[name].model_copy(update=changes))
         return reconciled
 
-    def _proven_before(self, found: _Gathered, planned: PlanTable, store: ObjectStore) -> Reconciled | None:
+    def _proven_before(self, found: Gathered, planned: PlanTable, store: ObjectStore) -> Reconciled | None:
         """Return what an earlier attempt has proven on this very snapshot, if the target still is what it was."""
         state = self.state.tables[planned.name]
         if state.proof is None or state.manifest_sha256 is None or state.proven_on != found.snapshot.moment:
             return None
-        place = self._comparison(planned.name, ".json")
+        place = comparison_path(self.order.workdir, planned.name, ".json")
         try:
             result = CompareResult.model_validate_json(place.read_text(encoding="utf-8"))
         except (OSError, ValidationError, UnicodeDecodeError):
@@ -392,206 +367,20 @@ class _Run:
         return Reconciled(state.proof, result) if still_proven(store, planned, state.proof, state.manifest_sha256) else None
 
     def _keep_comparison(self, name: str, outcome: Comparison) -> None:
-        outcome.to_json(self._comparison(name, ".json"))
-        outcome.to_html(self._comparison(name, ".html"))
-
-    def _comparison(self, name: str, ending: str) -> Path:
-        return self.order.workdir.comparisons / f"{folder_name(name)}{ending}"
-
-    # documents after
-
-    def _load_report(self, found: _Gathered) -> StepOutput:
-        plan = self.order.plan
-        ordered = tuple(found.loads[table.name] for table in plan.tables if table.name in found.loads)
-        findings = [
-            StepFinding(code="table_not_loaded", severity="HIGH", object=f"{plan.schema_name}.{name}", text=str(error))
-            for name, error in sorted(found.refused.items())
-        ]
-        return finished(
-            "migrate",
-            dataset=plan.schema_name,
-            inputs=self._inputs(found),
-            result=LoadReport(pin=found.snapshot.pin, tables=ordered),
-            findings=findings,
-            status="PARTIAL" if found.refused else None,
-        )
-
-    def _verdicts(self, found: _Gathered) -> StepOutput:
-        plan = self.order.plan
-        verdicts = [
-            found.reconciled[table.name].verdict if table.name in found.reconciled else self._unloaded(found, table)
-            for table in plan.tables
-        ]
-        inputs = self._inputs(found) | {f"comparison {one.name.name}": one.result_sha256 for one in verdicts}
-        refused = [
-            StepFinding(code="table_not_loaded", severity="HIGH", object=f"{plan.schema_name}.{name}", text=str(error))
-            for name, error in sorted(found.refused.items())
-        ]
-        return finished(
-            "reconciliation",
-            dataset=plan.schema_name,
-            inputs=inputs,
-            result=reconciliation_of(verdicts),
-            findings=[*refused, *findings_of({f"{plan.schema_name}.{name}": one for name, one in found.reconciled.items()})],
-        )
-
-    def _unloaded(self, found: _Gathered, planned: PlanTable) -> TableVerdict:
-        """A table that could not be loaded proves nothing; the error names the column."""
-        error = found.refused[planned.name]
-        reason = Reason(code="not_loaded", text=f"{error.message} {error.hint or ''}".strip())
-        return TableVerdict(
-            origin="full_scan",
-            name=ObjectName(schema_name=self.order.plan.schema_name, name=planned.name),
-            verdict="INCONCLUSIVE",
-            reasons=(reason,),
-            source_rows=0,
-            target_rows=0,
-            matched=0,
-            rows_ppm=0,
-            columns_ppm=0,
-            partitions_ppm=0,
-            source_pin=found.snapshot.pin,
-            target_pin=None,
-            contract_sha256=planned.comparison().digest(),
-            result_sha256=sha256_of(reason.document()),
-        )
-
-    def _explanation(self, found: _Gathered) -> StepOutput:
-        results = {name: one.result for name, one in found.reconciled.items() if one.result is not None}
-        inputs = {f"comparison {name}": document_sha256(result) for name, result in results.items()}
-        return finished(
-            "explanation",
-            dataset=self.order.plan.schema_name,
-            inputs=inputs or self._inputs(found),
-            result=explanation_of(self.order.plan.schema_name, results),
-        )
-
-    def _inputs(self, found: _Gathered) -> dict[str, str]:
-        own = {"plan": self.order.plan.digest(), "snapshot": sha256_of(found.snapshot.pin)}
-        return own | {step: digest_of(output) for step, output in found.outputs.items() if step in ("discovery", "profiling")}
+        outcome.to_json(comparison_path(self.order.workdir, name, ".json"))
+        outcome.to_html(comparison_path(self.order.workdir, name, ".html"))
 
     # the end
 
-    def _concluded(self, found: _Gathered, seconds: float) -> Ended:
-        plan, workdir = self.order.plan, self.order.workdir
-        verdicts = {
-            table.name: found.reconciled[table.name].verdict if table.name in found.reconciled else self._unloaded(found, table)
-            for table in plan.tables
-        }
-        verdict = worst([one.verdict for one in verdicts.values()])
-        result_sha256 = _result_sha256(plan, verdicts, found)
-        self._update(verdict=verdict, result_sha256=result_sha256)
-        page = self._page(found, verdicts, verdict, result_sha256, seconds)
-        write_whole(workdir.result, _json(self._result(found, verdicts, verdict, result_sha256, seconds)))
-        write_whole(self.order.report or workdir.report, render_migration(page))
-        return Ended(verdict, EXIT_CODES[verdict], page, role_warnings(found.outputs["discovery"]))
-
-    def _result(
-        self, found: _Gathered, verdicts: Mapping[str, TableVerdict], verdict: Verdict, result_sha256: str, seconds: float
-    ) -> dict[str, Any]:
-        plan = self.order.plan
-        tables = []
-        for planned in plan.tables:
-            state, one = self.state.tables[planned.name], verdicts[planned.name]
-            load = found.loads.get(planned.name)
-            compared = found.reconciled.get(planned.name)
-            tables.append(
-                {
-                    **one.document(),
-                    "name": planned.name,
-                    "path": planned.path,
-                    "load": {
-                        "read": load.read,
-                        "written": load.written,
-                        "rejected": load.rejected,
-                        "bytes": load.bytes,
-                        "files": len(load.files),
-                        "seconds": round(state.seconds, 3),
-                        "rows_per_s": round(load.read / state.seconds) if state.seconds else None,
-                    }
-                    if load
-                    else None,
-                    "comparison": f"comparisons/{folder_name(planned.name)}.json" if compared and compared.result else None,
-                }
-            )
-        return {
-            "_type": "parity.migration_result.v1",
-            "verdict": verdict,
-            "exit_code": EXIT_CODES[verdict],
-            "result_sha256": result_sha256,
-            "plan_sha256": plan.digest(),
-            "source": plan.source,
-            "schema": plan.schema_name,
-            "target": plan.target,
-            "pin": found.snapshot.pin,
-            "attempts": self.state.attempts,
-            "seconds": round(seconds, 3),
-            "tables": tables,
-            "steps": {step: self.state.steps[step].document() for step in STEPS if step in self.state.steps},
-            "versions": {"parity": VERSION},
-        }
-
-    def _page(
-        self, found: _Gathered, verdicts: Mapping[str, TableVerdict], verdict: Verdict, result_sha256: str, seconds: float
-    ) -> MigrationPage:
-        plan = self.order.plan
-        workdir = self.order.workdir
-        above = (self.order.report or workdir.report).absolute().parent
-        rows = [self._row(found, planned, verdicts[planned.name], above) for planned in plan.tables]
-        documents = [output for step in STEPS if (output := self._stored(found, step)) is not None]
-        elsewhere = _elsewhere(plan, found.outputs["discovery"])
-        told = (one for output in documents for one in output.findings if not f"{one.object}.".startswith(elsewhere))
-        faults = (Fault(one.severity, one.object, self._short(one.text)) for one in told)
-        return MigrationPage(
-            verdict=verdict,
-            source=plan.source,
-            schema=plan.schema_name,
-            target=plan.target,
-            pin=found.snapshot.pin,
-            plan_sha256=plan.digest(),
-            result_sha256=result_sha256,
-            seconds=seconds,
-            tables=tuple(rows),
-            resume=("parity", "run", shlex.quote(str(workdir.plan)), "--workdir", shlex.quote(str(workdir.folder)), "--resume"),
-            steps=tuple(
-                StepRow(step, done.status, done.seconds, done.sha256) for step in STEPS if (done := self.state.steps.get(step)) is not None
-            ),
-            findings=tuple(dict.fromkeys(faults)),
-            questions=tuple((table.name, text) for table in plan.tables for text in table.questions),
-            views=_views(self._stored(found, "rewrite")),
-        )
-
-    def _stored(self, found: _Gathered, step: Step) -> StepOutput | None:
-        if step in found.outputs:
-            return found.outputs[step]
-        return load(path_of(step, self.order.workdir.outputs)) if step in self.state.steps else None
-
-    def _row(self, found: _Gathered, planned: PlanTable, one: TableVerdict, above: Path) -> TableRow:
-        reconciled, load, state = found.reconciled.get(planned.name), found.loads.get(planned.name), self.state.tables[planned.name]
-        page = self._comparison(planned.name, ".html").absolute()
-        result = reconciled.result if reconciled else None
-        refused = found.refused.get(planned.name)
-        return TableRow(
-            name=planned.name,
-            path=planned.path,
-            verdict=one.verdict,
-            source_rows=one.source_rows,
-            target_rows=one.target_rows,
-            differing=one.changed + one.missing + one.extra,
-            bytes=load.bytes if load else state.bytes,
-            files=len(load.files) if load else state.files,
-            seconds=state.seconds,
-            why=tuple(self._short(reason.text) for reason in one.reasons if not (result and reason.code in _COUNTED)),
-            differs=_differs(result) if result else "",
-            causes=_causes(result) if result else (),
-            damaged=bool(reconciled and (reconciled.faults or result is None)),
-            remedy=(refused.hint if refused else None) or "",
-            report=quote(os.path.relpath(page, above)) if result else None,
-        )
-
-    def _short(self, text: str) -> str:
-        """Files of the target are named from there on: the page says where that is."""
-        return text.replace(f"{self.order.plan.target.rstrip('/')}/", "")
+    def _concluded(self, found: Gathered, seconds: float) -> Ended:
+        workdir, verdicts = self.order.workdir, verdicts_of(found)
+        digest = result_digest(found, verdicts)
+        self._update(verdict=worst([one.verdict for one in verdicts.values()]), result_sha256=digest)
+        told = Told(found, verdicts, self.state, workdir, self.order.report or workdir.report, digest, seconds)
+        page = told.page()
+        write_whole(workdir.result, json.dumps(told.document(), ensure_ascii=False, indent=2) + "\n")
+        write_whole(told.report, render_migration(page))
+        return Ended(told.verdict, EXIT_CODES[told.verdict], page, role_warnings(found.outputs["discovery"]))
 
     # the folder
 
@@ -650,66 +439,7 @@ def _published(load: TableLoad, run: str, version: str | None, seconds: float) -
     )
 
 
-def _differs(result: CompareResult) -> str:
-    """Say which columns differ, most cells first, and how many rows are on one side only; nothing where none is."""
-    columns = sorted((column for column in result.columns if column.changed), key=lambda column: -column.changed)
-    parts = [f"{column.source or column.target} in {plural(column.changed, 'row')}" for column in columns[:_SHOWN_COLUMNS]]
-    parts += [f"{plural(len(columns) - _SHOWN_COLUMNS, 'more column')}"] if len(columns) > _SHOWN_COLUMNS else []
-    counts = ((result.counts.missing, "missing"), (result.counts.extra, "extra"))
-    return ", ".join([*parts, *(f"{plural(number, 'row')} {what}" for number, what in counts if number)])
-
-
-def _causes(result: CompareResult) -> tuple[tuple[str, str], ...]:
-    told = sorted((entry for entry in entries(result) if entry.explanation.share), key=lambda entry: entry.explanation.role == "place")
-    places = {result.explanations[entry.explanation.place].statement for entry in told if entry.explanation.place is not None}
-    return tuple(
-        (share(one.explanation.share), f"{one.explanation.statement.partition(' Explains ')[0]} {one.where}".rstrip())
-        for one in told
-        if one.explanation.statement not in places  # it is told with the mechanism whose rows lie there
-    )[:_SHOWN_CAUSES]
-
-
 def _profiles(profiling: StepOutput | None) -> dict[str, TableProfile]:
     if profiling is None or not isinstance(profiling.result, ProfilingResult):
         return {}
     return {table.name.name: table for table in profiling.result.tables}
-
-
-def _elsewhere(plan: MigrationPlan, discovery: StepOutput) -> tuple[str, ...]:
-    """Return how the findings begin that are about tables outside the plan, and about their columns."""
-    planned, found = {table.name for table in plan.tables}, discovered(discovery)
-    inside = {part.name for one in found.objects if one.name.name in planned for part in one.partitions}
-    others = [one.name for one in found.objects if one.kind in TABLES and one.name.name not in planned and one.name not in inside]
-    return tuple(
-        f"{written}." for name in others for written in (str(TableName(name.schema_name, name.name)), shown(name.schema_name, name.name))
-    )
-
-
-def _views(rewritten: StepOutput | None) -> tuple[tuple[str, str], ...]:
-    if rewritten is None or not isinstance(rewritten.result, RewriteResult):
-        return ()
-    return tuple((f"{one.name.schema_name}.{one.name.name}", one.path or one.reason or "") for one in rewritten.result.views)
-
-
-def _result_sha256(plan: MigrationPlan, verdicts: Mapping[str, TableVerdict], found: _Gathered) -> str:
-    """Return the digest of what came out: no file name, no snapshot, no time, which differ from run to run on the same data."""
-    told = []
-    for name, one in verdicts.items():
-        reconciled = found.reconciled.get(name)
-        columns = reconciled.result.columns if reconciled and reconciled.result else ()
-        counts = {key: value for key, value in one.document().items() if isinstance(value, int)}
-        told.append(
-            {
-                **counts,
-                "name": name,
-                "verdict": one.verdict,
-                "reasons": sorted({reason.code for reason in one.reasons}),
-                "contract": one.contract_sha256,
-                "columns": [[column.source, column.target, column.canonical_type, column.compared, column.changed] for column in columns],
-            }
-        )
-    return sha256_of({"plan": plan.digest(), "tables": told})
-
-
-def _json(document: Mapping[str, Any]) -> str:
-    return json.dumps(document, ensure_ascii=False, indent=2) + "\n"
