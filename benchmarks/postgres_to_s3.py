@@ -81,7 +81,7 @@ def measured(spark: SparkSession, folder: Path, scale: float, rounds: int, threa
         load_tables(server, tables, password)
         source = f"postgres://{ROLE}@127.0.0.1:{server.port}/{DATABASE}"
         where = {"tables": _TABLE, "source_secret": f"file://{secret.resolve()}"}
-        plan, _ = make_plan(source, SCHEMA, f"file:{folder.resolve() / 'lake'}", tell=lambda text: None, **where)
+        plan, *_ = make_plan(source, SCHEMA, f"file:{folder.resolve() / 'lake'}", tell=lambda text: None, **where)
         login = login_of(source, plan.source_secret)
         with pinned_source(login) as snapshot:
             rows = snapshot.count(TableName(SCHEMA, _TABLE).sql)
