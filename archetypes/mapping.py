@@ -223,7 +223,7 @@ def _table(found: DiscoveredObject, read: _Read, path: str, target: str) -> Tabl
             partition_by,
             f"{target.rstrip('/')}/{path}/{VERSION}",
         ),
-        contract=_contract(columns, keys),
+        contract=_contract(columns, keys, profile),
         questions=tuple(dict.fromkeys(_questions(found, columns, unmapped, keys, profile, read.discovery))),
     )
 
@@ -352,14 +352,20 @@ def _ranges(found: DiscoveredObject, discovery: DiscoveryResult) -> int:
     return max(1, min(_MOST_RANGES, -(-_stored_bytes(found, discovery) // _RANGE_BYTES)))
 
 
-def _contract(columns: Sequence[ColumnMapping], keys: tuple[str, ...] | None) -> Contract:
+def _contract(columns: Sequence[ColumnMapping], keys: tuple[str, ...] | None, profile: TableProfile | None) -> Contract:
     told = {column.source: column.criticality for column in columns if column.criticality in ("critical", "informational")}
     return Contract(
         keys=keys or (),
         unique_keys=keys is not None,
         rules={column.source: column.normalisers for column in columns if column.normalisers},
         criticality=told,
+        expect_empty=_is_empty(profile),
     )
+
+
+def _is_empty(profile: TableProfile | None) -> bool:
+    """Return whether all rows were looked at, and there were none."""
+    return profile is not None and profile.origin == "full_scan" and profile.rows == 0
 
 
 def _questions(
@@ -370,6 +376,8 @@ def _questions(
     profile: TableProfile | None,
     discovery: DiscoveryResult,
 ) -> Iterator[str]:
+    if _is_empty(profile):
+        yield "It holds no row, so two empty sides count as proven (expect_empty). Should there be rows? Then take that out."
     if keys is None:
         yield _no_key(found, columns, profile)
     yield from (column.question for column in unmapped if column.question)

@@ -8,7 +8,7 @@ from sqlglot import exp
 
 from archetypes.mapping import map_tables, mapped_objects, proven_keys
 from archetypes.planning import mapped
-from archetypes.step_output import digest_of
+from archetypes.step_output import digest_of, finished
 from schemas.agent_output import (
     Citation,
     ColumnCount,
@@ -16,8 +16,10 @@ from schemas.agent_output import (
     DiscoveredObject,
     DiscoveryResult,
     Partition,
+    ProfilingResult,
     StepOutput,
     TableMapping,
+    TableProfile,
 )
 from schemas.errors import InputError
 from tests.archetypes.mapping_documents import (
@@ -150,6 +152,19 @@ def test_without_a_key_the_profile_proposes_one_as_a_question() -> None:
     one = mapped(output).tables[0]
     assert one.contract.keys == () and "proposes keys: [a]. " in one.questions[0]
     assert ("no_key", "public.t") in codes(output)
+
+
+@pytest.mark.parametrize(("rows", "origin", "empty"), [(0, "full_scan", True), (1, "full_scan", False), (0, "sample", False)])
+def test_a_table_of_which_all_rows_were_looked_at_may_be_empty(rows: int, origin: str, empty: bool) -> None:
+    found = discovery(table("t", _ID, keys=(key("primary", "id"),)))
+    cited = {} if origin == "full_scan" else {"citations": (Citation(sha256="0" * 64, pointer=""),)}
+    one = TableProfile.model_validate({"origin": origin, "name": named("t"), "rows": rows, **cited})
+    profile = finished("profiling", dataset="public", inputs={"discovery": "0" * 64}, result=ProfilingResult(pin="snapshot", tables=(one,)))
+
+    mapping = mapped(map_tables(found, profile, target="file:/t")).tables[0]
+
+    assert mapping.contract.expect_empty is empty
+    assert any("It holds no row" in question for question in mapping.questions) is empty
 
 
 def test_the_key_of_a_parent_does_not_speak_of_those_who_inherit() -> None:
