@@ -176,9 +176,9 @@ REFUSALS = [
     ("PG-16", array(of_extension("raster", "postgis_raster")), None, "no rule is for", "PG-16f"),
     ("PG-16", array(None), None, "catalog does not tell", "xclude"),
     ("PG-16d", composite(), None, "no parts", "xclude"),
-    ("PG-16d", composite(("a", TEXT), ("b", base("regtype"))), None, "its field b is refused", "xclude"),
+    ("PG-16d", composite(("a", TEXT), ("b", base("regtype"))), None, "its field b is refused", "PG-16g"),
     ("PG-17a", base("money"), None, "lc_monetary", "lc_monetary"),
-    ("PG-17b", ranged("ourrange", base("ours", schema_name="public")), None, "its element type is refused", "xclude"),
+    ("PG-17b", ranged("ourrange", base("ours", schema_name="public")), None, "its element type is refused", "PG-17m"),
     ("PG-17g", of_extension("geometry", "postgis"), None, "SRID", "PG-17h"),
     ("PG-17g", of_extension("geometry", "postgis", "geometry(Point,0)"), None, "SRID", "PG-17h"),
     ("PG-17g", of_extension("geometry", "postgis", "geometry(Point)"), None, "SRID", "PG-17h"),
@@ -210,8 +210,10 @@ DECLARED = [
     ("PG-16", array(TEXT, dimensions=2), None, "array<string>", R.JSON_ARRAY),
     ("PG-16f", array(DATE), profile(positive_infinity=1), "string", R.TEXT),
     ("PG-16f", domain(array(TEXT)), None, "string", R.TEXT),
+    ("PG-16g", composite(("a", DATE), ("b", base("regtype"))), None, "string", R.TEXT),
     ("PG-17h", of_extension("geometry", "postgis"), None, "binary", R.HEX_TEXT),
     ("PG-17h", of_extension("geography", "postgis", "geography(Point,0)"), None, "binary", R.HEX_TEXT),
+    ("PG-17m", ranged("daterange", DATE), profile(positive_infinity=1), "string", R.TEXT),
 ]
 
 

@@ -279,6 +279,7 @@ def test_a_declared_text_keeps_what_the_type_could_not(server):
         ("bytea[]", array(BYTEA), '{"\\\\x00ff"}', "PG-16f"),
         ("interval[]", array(base("interval")), '{"1 mon -2 days"}', "PG-16f"),
         ("numeric(12,2)", numeric(12, 2), "NaN", "PG-03c"),
+        ("daterange", ranged("daterange", DATE), "[2020-01-01,infinity]", "PG-17m"),
     ):
         coercion = declared_rule(rule_id, native, profile(), RULES)
         assert arrived(server, declared, literal, native, coercion) == literal
