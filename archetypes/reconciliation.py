@@ -77,7 +77,7 @@ def reconcile_table(
             raise MissingTableError(f"{store.uri(table)}: no version of {source.name} is published there.", object=str(source.name))
     except (MissingTableError, CorruptObjectError) as error:
         return _unread(source, planned, error.message, ())
-    contract = _contract(planned)
+    contract = _contract(planned, folders=published.manifest.rows != 0)
     opened = _exactly(PostgresDoor(_types(source)).open_on(spark, source.login, source.snapshot, source.name))
     try:
         result = compare(opened, f"parquet:{published.spark_path}", contract)
@@ -133,12 +133,16 @@ def _exactly(opened: OpenedTable) -> OpenedTable:
     return replace(opened, rows=opened.rows.select(*names))
 
 
-def _contract(planned: PlanTable) -> Contract:
-    """The contract of the plan; what it does not say of the target is known here, since the load wrote it."""
+def _contract(planned: PlanTable, *, folders: bool) -> Contract:
+    """The contract of the plan; what it does not say of the target is known here, since the load wrote it.
+
+    Args:
+        folders: there are some; of no rows none is made.
+    """
     targets = {column.target_name: column.target_type for column in planned.written() if column.name in planned.partition_by}
     own = {"calendar": "proleptic"}
     typed = [f"{name}:{kind}" for name, kind in targets.items() if kind != "string"]
-    if typed:
+    if typed and folders:
         own["partition_types"] = ",".join(typed)
     contract = planned.comparison()
     return contract.model_copy(update={"target_options": {**own, **contract.target_options}})
@@ -180,7 +184,7 @@ def _verdict(source: SourceTable, result: CompareResult, faults: tuple[Fault, ..
 
 def _unread(source: SourceTable, planned: PlanTable, why: str, faults: tuple[Fault, ...]) -> Reconciled:
     """The verdict on a target that is gone or broken: it was published whole, so this is a difference."""
-    contract = _contract(planned)
+    contract = _contract(planned, folders=True)
     reasons = (*_reasons(faults), Reason(code="target_unreadable", text=why))
     verdict = TableVerdict(
         origin="full_scan",
