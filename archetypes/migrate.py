@@ -15,8 +15,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from pyspark.sql import DataFrame, Observation, SparkSession
+from pyspark.sql import Column, DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql import types as T
 
 from archetypes.planning import coercion_of
 from connectors.manifest import escape_glob
@@ -35,10 +36,11 @@ from connectors.publishing_manifest import is_marker
 from connectors.publishing_places import published_versions, run_of
 from connectors.spark_errors import translated
 from engine.portable_sql import quote_identifier
+from policy.coercion import field_name
 from schemas.agent_output import ObjectName, TableLoad, TableProfile, WrittenFile
 from schemas.canonical_json import canonical_bytes, sha256_of
 from schemas.errors import ConfigError, EngineError, InputError
-from schemas.plan import MigrationPlan, PlanTable
+from schemas.plan import MigrationPlan, PlanColumn, PlanTable
 
 __all__ = [
     "LoadProgress",
@@ -59,6 +61,7 @@ LoadProgress = Callable[[int, int], None]
 _PARQUET_SHARE = 0.4  # of the bytes in the heap, before the first part has told; text of TPC-H gives 0.3, numbers 0.5
 _SMALLEST_FILE = 16 * 1024 * 1024  # fewer cores are used rather than smaller files written
 _MIB = 1024 * 1024
+_NULL_FOLDER = "__HIVE_DEFAULT_PARTITION__"
 _REBASE = ("spark.sql.parquet.datetimeRebaseModeInWrite",)
 _WRITING = {"compression": "snappy", "mapreduce.fileoutputcommitter.marksuccessfuljobs": "false"}
 
@@ -372,13 +375,22 @@ class _Writing:
         rows = read_rows(self.spark, self.source.login, self.source.snapshot, chosen, self.source.columns)
         planned = {column.name: column for column in self.planned.written()}
         for field in rows.schema.fields:
-            if field.dataType.simpleString() != (wanted := planned[field.name].target_type):
+            if (arrived := _written_type(field.dataType)) != (wanted := planned[field.name].target_type):
                 raise EngineError(
-                    f"{self.source.name}.{field.name} arrives as {field.dataType.simpleString()}, not as {wanted}.",
+                    f"{self.source.name}.{field.name} arrives as {arrived}, not as {wanted}.",
                     object=f"{self.source.name}.{field.name}",
                     hint="Report this, with the type of the column.",
                 )
-        return rows.select(*(F.col(_quoted(column.name)).alias(column.target_name) for column in self.planned.written()))
+        return rows.select(*(self._held(column).alias(column.target_name) for column in self.planned.written()))
+
+    def _held(self, column: PlanColumn) -> Column:
+        """Return the values of a column; a text that is no name of a folder must not become the folder of NULL."""
+        value = F.col(_quoted(column.name))
+        if column.name not in self.planned.partition_by or column.target_type != "string":
+            return value
+        what = f"'' or {_NULL_FOLDER}, which a folder of partition_by cannot hold exactly"
+        told = F.raise_error(F.lit(f"parity: column {column.name} holds {what}"))
+        return F.when(value.isin("", _NULL_FOLDER), told).otherwise(value)
 
     def _arranged(self, rows: DataFrame, files: int) -> DataFrame:
         by = [F.col(_quoted(name)) for name in self._targets(self.planned.sort_by)]
@@ -411,7 +423,7 @@ def _check_schema(spark: SparkSession, staging: Staging, source: SourceTable, pl
     wanted = {column.target_name: column.target_type for column in planned.written() if column.target_name not in folders}
     with translated(str(source.name)):
         schema = spark.read.option("mergeSchema", "false").parquet(escape_glob(staging.spark_path)).schema
-    found = {field.name: field.dataType.simpleString() for field in schema.fields if field.name not in folders}
+    found = {field.name: _written_type(field.dataType) for field in schema.fields if field.name not in folders}
     if found != wanted:
         name = next(name for name in (*wanted, *found) if found.get(name) != wanted.get(name))
         raise EngineError(
@@ -419,6 +431,15 @@ def _check_schema(spark: SparkSession, staging: Staging, source: SourceTable, pl
             object=f"{source.name}.{name}",
             hint="Report this, with the plan.",
         )
+
+
+def _written_type(kind: T.DataType) -> str:
+    """Return a type as rules write it: Spark itself leaves names of fields bare, whatever is in them."""
+    if isinstance(kind, T.ArrayType):
+        return f"array<{_written_type(kind.elementType)}>"
+    if isinstance(kind, T.StructType):
+        return f"struct<{','.join(f'{field_name(field.name)}:{_written_type(field.dataType)}' for field in kind.fields)}>"
+    return kind.simpleString()
 
 
 def _schema_sha256(planned: PlanTable) -> str:

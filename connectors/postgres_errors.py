@@ -29,6 +29,7 @@ _SNAPSHOT_GONE = re.compile(r"invalid snapshot identifier|snapshot .* does not e
 _SAID = re.compile(r"(?:FATAL|ERROR|PANIC): +([^\n]*)")
 _SERVER_LINE = re.compile(r"(?:PSQLException|org\.postgresql\.util\.\w+): (?:ERROR|FATAL|PANIC)?:? ?([^\n]*)")
 _AS_TEXT = "Read that column as text (a rule of the plan), exclude it, or mend the value."
+_NO_FOLDER = "Take that column out of partition_by in the plan, or mend the value."
 _RAISED = re.compile(r"parity: (column .*? cannot hold exactly)", re.DOTALL)
 # What read forms end with where a value has no equal (schemas.coercion.READ_SQL).
 _VALUES = (
@@ -37,6 +38,7 @@ _VALUES = (
         "infinity, or a time beyond what 64 bits of microseconds hold",
     ),
     (r"Bad value for type BigDecimal", "NaN or infinity, which no decimal holds"),
+    (r"invalid byte sequence for encoding|has no equivalent in encoding", "text that is no text in the encoding of the database"),
     (r'type integer: "array \[', "an array of another shape than one dimension that begins at 1"),
 )
 _ACCESS = ("28000", "28P01")
@@ -127,7 +129,8 @@ def translate_reader_error(exc: BaseException, where: str) -> ParityError | None
         return exc
     text = f"{type(exc).__name__}: {exc}"
     if raised := _RAISED.search(text):
-        return UnheldValueError(f"{where}: {raised.group(1)}.", object=where, hint=_AS_TEXT)
+        hint = _NO_FOLDER if "partition_by" in raised.group(1) else _AS_TEXT
+        return UnheldValueError(f"{where}: {raised.group(1)}.", object=where, hint=hint)
     if "org.postgresql" not in text and OFF_SNAPSHOT not in text:
         return None
     line = _SERVER_LINE.search(text)

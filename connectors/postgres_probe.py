@@ -8,6 +8,8 @@ from connectors.postgres_columns import ReadColumn, select_sql
 from connectors.postgres_connection import PostgresLogin, connect
 from connectors.postgres_errors import UnheldValueError, translate_postgres_error
 from connectors.postgres_snapshot import ExportedSnapshot
+from engine.portable_sql import quote_identifier
+from schemas.coercion import Coercion, ReadForm
 from schemas.errors import ParityError
 
 __all__ = ["unheld_columns"]
@@ -31,11 +33,14 @@ def _failing(login: PostgresLogin, snapshot: ExportedSnapshot, relation: str, co
 
     with connect(login) as connection:
         for column in columns:
-            query = " ".join(("SELECT pg_catalog.count(", select_sql(column), ") FROM", relation, "WHERE", snapshot.guard()))
+            counted = (f"pg_catalog.count({_let_out_sql(column)})", f"pg_catalog.count(*) FILTER (WHERE {_unread_sql(column)})")
+            query = " ".join(("SELECT", ", ".join(counted), "FROM", relation, "WHERE", snapshot.guard()))
             connection.execute("BEGIN")
             try:
                 connection.execute(snapshot.init_statement().encode())
-                connection.execute(query.encode())
+                row = connection.execute(query.encode()).fetchone()
+                if row is not None and row[1]:
+                    yield column.name
             except psycopg.Error as error:
                 told: ParityError = translate_postgres_error(error, relation)
                 if not isinstance(told, UnheldValueError):
@@ -43,3 +48,23 @@ def _failing(login: PostgresLogin, snapshot: ExportedSnapshot, relation: str, co
                 yield column.name
             finally:
                 connection.execute("ROLLBACK")
+
+
+def _let_out_sql(column: ReadColumn) -> str:
+    """Return what the server computes to let a value out; a text, as it is sent."""
+    read = select_sql(column)
+    return f"pg_catalog.convert_to({read}, 'UTF8')" if _root(column.coercion).spark == "string" else read
+
+
+def _unread_sql(column: ReadColumn) -> str:
+    """Return a condition for values that the server lets out, and the driver cannot take."""
+    coercion = _root(column.coercion)
+    if coercion.read is ReadForm.AS_IS and (coercion.spark or "").startswith("decimal"):
+        return f"{quote_identifier('postgres', column.name)} = 'NaN'"
+    return "false"
+
+
+def _root(coercion: Coercion) -> Coercion:
+    while coercion.parts and coercion.parts[0].name == "base":
+        coercion = coercion.part("base")
+    return coercion

@@ -427,7 +427,7 @@ class _Run:
     def _unloaded(self, found: _Gathered, planned: PlanTable) -> TableVerdict:
         """A table that could not be loaded proves nothing; the error names the column."""
         error = found.refused[planned.name]
-        reason = Reason(code="not_loaded", text=error.message)
+        reason = Reason(code="not_loaded", text=f"{error.message} {error.hint or ''}".strip())
         return TableVerdict(
             origin="full_scan",
             name=ObjectName(schema_name=self.order.plan.schema_name, name=planned.name),

@@ -25,7 +25,7 @@ from schemas.coercion import (
 )
 from schemas.errors import ConfigError, nearest
 
-__all__ = ["POSTGRES_PARQUET", "declared_rule", "load_rulebook", "load_rules", "rule_for", "rulebook_sha256"]
+__all__ = ["POSTGRES_PARQUET", "declared_rule", "field_name", "load_rulebook", "load_rules", "rule_for", "rulebook_sha256"]
 
 POSTGRES_PARQUET = "postgres_parquet"
 
@@ -273,8 +273,9 @@ def _values(native: NativeType, profile: ColumnProfile | None) -> dict[str, obje
 def _types(parts: tuple[CoercionPart, ...], system: Literal["canonical", "spark"]) -> dict[str, str]:
     """Return what stands for `{element}`, `{base}` and `{fields}`."""
     named = {part.name: getattr(part.coercion, system) or "" for part in parts}
-    return {**named, "fields": ",".join(f"{_identifier(name)}:{declared}" for name, declared in named.items())}
+    return {**named, "fields": ",".join(f"{field_name(name)}:{declared}" for name, declared in named.items())}
 
 
-def _identifier(name: str) -> str:
+def field_name(name: str) -> str:
+    """Return the name of a field as it stands in a Spark type: in backquotes where it must."""
     return name if _PLAIN_NAME.fullmatch(name) else "`" + name.replace("`", "``") + "`"

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import duckdb
+import psycopg
 import pyarrow.parquet as pq
 import pytest
 from pyspark.sql import SparkSession
@@ -36,8 +39,12 @@ def _table(snapshot: ExportedSnapshot, schema: str, name: str, **changes: object
 
 
 @contextmanager
-def _pinned(stage: PostgresStage, schema: str, name: str, place: Path, **changes: object) -> Iterator[tuple[MigrationPlan, SourceTable]]:
-    with pinned_source(stage.login(), [TableName(schema, name)]) as snapshot:
+def _pinned(
+    stage: PostgresStage, schema: str, name: str, place: Path, database: str = "postgres", **changes: object
+) -> Iterator[tuple[MigrationPlan, SourceTable]]:
+    login = stage.login()
+    login = replace(login, address=replace(login.address, database=database))
+    with pinned_source(login, [TableName(schema, name)]) as snapshot:
         table = _table(snapshot, schema, name, **changes)
         plan = MigrationPlan(
             archetype="postgres_to_s3",
@@ -47,7 +54,7 @@ def _pinned(stage: PostgresStage, schema: str, name: str, place: Path, **changes
             discovery_sha256="0" * 64,
             tables=(table,),
         )
-        yield plan, source_table(stage.login(), snapshot, schema, table)
+        yield plan, source_table(login, snapshot, schema, table)
 
 
 def _moved(spark: SparkSession, plan: MigrationPlan, source: SourceTable, told: list[tuple[int, int]] | None = None) -> TableLoad:
@@ -140,6 +147,21 @@ def test_files_are_sorted_and_lie_in_folders_as_the_plan_says(spark: SparkSessio
         assert ids == sorted(ids)
 
 
+@pytest.mark.parametrize("text", ["", "__HIVE_DEFAULT_PARTITION__"])
+def test_a_text_that_a_folder_would_make_null_is_refused(spark: SparkSession, stage: PostgresStage, tmp_path: Path, text: str) -> None:
+    schema = stage.fresh_schema()
+    stage.run("CREATE TABLE t (id int, code text); INSERT INTO t VALUES (1, 'a'), (2, NULL)")
+    stage.owner.execute("INSERT INTO t VALUES (3, %s)", [text])
+    says = "column code holds '' or __HIVE_DEFAULT_PARTITION__"
+    with (
+        _pinned(stage, schema, "t", tmp_path, partition_by=["code"]) as (plan, source),
+        pytest.raises(UnheldValueError, match=says) as told,
+    ):
+        _moved(spark, plan, source)
+    assert "partition_by" in (told.value.hint or "")
+    assert not list(tmp_path.rglob("manifest.json"))
+
+
 @pytest.mark.parametrize("folders", [[], ["day"]])
 def test_a_table_without_rows_keeps_its_schema(spark: SparkSession, stage: PostgresStage, tmp_path: Path, folders: list[str]) -> None:
     schema = stage.fresh_schema()
@@ -167,6 +189,40 @@ def test_a_value_that_the_type_cannot_hold_is_told(spark: SparkSession, stage: P
             _moved(spark, plan, source)
         source.snapshot.require_alive()
     assert not list(tmp_path.rglob("manifest.json"))
+
+
+def test_a_decimal_that_is_no_number_is_told_with_its_column(spark: SparkSession, stage: PostgresStage, tmp_path: Path) -> None:
+    schema = stage.fresh_schema()
+    stage.run(
+        "CREATE DOMAIN price AS numeric(5,2); CREATE TABLE t (id int, fine numeric(5,2), n price); INSERT INTO t VALUES (1, 1, 'NaN')"
+    )
+    with _pinned(stage, schema, "t", tmp_path) as (plan, source), pytest.raises(UnheldValueError, match="column n holds NaN") as told:
+        _moved(spark, plan, source)
+    assert told.value.object == f"{schema}.t.n"
+
+
+def test_bytes_that_are_no_text_are_told_with_their_column(spark: SparkSession, stage: PostgresStage, tmp_path: Path) -> None:
+    stage.run("CREATE DATABASE bytes ENCODING 'SQL_ASCII' TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'")
+    with psycopg.connect(replace(stage.server, database="bytes").dsn, autocommit=True) as owner:
+        owner.execute(rb"CREATE TABLE t (id int, fine text, t text); INSERT INTO t VALUES (1, E'caf\xc3\xa9', E'caf\xe9')")
+        owner.execute("GRANT SELECT ON t TO reader")
+    try:
+        with (
+            _pinned(stage, "public", "t", tmp_path, database="bytes") as (plan, source),
+            pytest.raises(UnheldValueError, match="column t holds text that is no text"),
+        ):
+            _moved(spark, plan, source)
+    finally:
+        stage.run("DROP DATABASE bytes WITH (FORCE)")
+
+
+def test_fields_of_composites_keep_names_that_must_be_quoted(spark: SparkSession, stage: PostgresStage, tmp_path: Path) -> None:
+    schema = stage.fresh_schema()
+    stage.run("""CREATE TYPE pair AS (a int, "b ""c`" text[], "Z" date); CREATE TABLE t (p pair, ps pair[]);
+        INSERT INTO t VALUES (ROW(1, '{x}', '2026-01-01'), ARRAY[NULL, ROW(NULL, NULL, NULL)::pair])""")
+    with _pinned(stage, schema, "t", tmp_path) as (plan, source):
+        assert _moved(spark, plan, source).written == 1
+    assert _rows(tmp_path, "p, ps") == [({"a": 1, 'b "c`': ["x"], "Z": date(2026, 1, 1)}, [None, {"a": None, 'b "c`': None, "Z": None}])]
 
 
 def test_the_plan_decides_about_rule_and_digits(stage: PostgresStage, tmp_path: Path) -> None:
