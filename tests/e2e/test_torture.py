@@ -153,7 +153,7 @@ def test_what_no_type_holds_is_refused_by_the_plan_with_the_way_out(every_type: 
 def test_every_value_of_every_type_arrives_as_the_server_prints_it(stage: PostgresStage, every_type: Run) -> None:
     assert every_type.ran.exit_code == 0, every_type.ran.output
     assert every_type.tables["types"]["verdict"] == "PASS_WITH_RULES"
-    assert [reason["text"] for reason in every_type.tables["types"]["reasons"]] == ["The contract leaves out columns ov."]
+    assert [reason["text"] for reason in every_type.tables["types"]["reasons"]] == ["The contract leaves out column ov."]
     require_equal(stage, every_type, "types")
 
 
