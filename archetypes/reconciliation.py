@@ -23,7 +23,17 @@ from schemas.errors import ConnectorError, EngineError, InputError, MissingTable
 from schemas.plan import PlanTable
 from schemas.verdict import CompareResult, Reason, Verdict
 
-__all__ = ["Comparing", "Reconciled", "document_sha256", "findings_of", "reconcile_table", "reconciliation_of", "still_proven", "worst"]
+__all__ = [
+    "Comparing",
+    "Reconciled",
+    "document_sha256",
+    "findings_of",
+    "reconcile_table",
+    "reconciliation_of",
+    "still_proven",
+    "uncompared",
+    "worst",
+]
 
 _WORST_LAST: tuple[Verdict, ...] = ("PASS", "PASS_WITH_RULES", "SAMPLED_PASS", "INCONCLUSIVE", "FAIL")
 _ALL_PPM = 1_000_000
@@ -111,6 +121,26 @@ def worst(verdicts: Sequence[Verdict]) -> Verdict:
     return max(verdicts, key=_WORST_LAST.index, default="INCONCLUSIVE")
 
 
+def uncompared(name: ObjectName, verdict: Verdict, reasons: tuple[Reason, ...], pin: str, contract: Contract) -> TableVerdict:
+    """Return the verdict on a table that could not be compared: of its rows nothing is known."""
+    return TableVerdict(
+        origin="full_scan",
+        name=name,
+        verdict=verdict,
+        reasons=reasons,
+        source_rows=0,
+        target_rows=0,
+        matched=0,
+        rows_ppm=0,
+        columns_ppm=0,
+        partitions_ppm=0,
+        source_pin=pin,
+        target_pin=None,
+        contract_sha256=contract.digest(),
+        result_sha256=sha256_of([reason.document() for reason in reasons]),
+    )
+
+
 def document_sha256(result: CompareResult) -> str:
     """Return the digest of a comparison's document, its timings left out."""
     return sha256_of({name: value for name, value in result.document().items() if name != "timings"})
@@ -187,25 +217,8 @@ def _verdict(source: SourceTable, result: CompareResult, faults: tuple[Fault, ..
 
 def _unread(source: SourceTable, planned: PlanTable, why: str, faults: tuple[Fault, ...]) -> Reconciled:
     """The verdict on a target that is gone or broken: it was published whole, so this is a difference."""
-    contract = _contract(planned, folders=True)
     reasons = (*_reasons(faults), Reason(code="target_unreadable", text=why))
-    verdict = TableVerdict(
-        origin="full_scan",
-        name=_name(source),
-        verdict="FAIL",
-        reasons=reasons,
-        source_rows=0,
-        target_rows=0,
-        matched=0,
-        rows_ppm=0,
-        columns_ppm=0,
-        partitions_ppm=0,
-        source_pin=source.snapshot.pin,
-        target_pin=None,
-        contract_sha256=contract.digest(),
-        result_sha256=sha256_of([reason.document() for reason in reasons]),
-    )
-    return Reconciled(verdict, None, faults)
+    return Reconciled(uncompared(_name(source), "FAIL", reasons, source.snapshot.pin, _contract(planned, folders=True)), None, faults)
 
 
 def _reasons(faults: tuple[Fault, ...]) -> tuple[Reason, ...]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from archetypes.explanation import explanation_of
-from archetypes.reconciliation import Reconciled, document_sha256, findings_of, reconciliation_of
+from archetypes.reconciliation import Reconciled, document_sha256, findings_of, reconciliation_of, uncompared
 from archetypes.step_output import digest_of, finished
 from connectors.postgres_snapshot import ExportedSnapshot
 from schemas.agent_output import LoadReport, ObjectName, Step, StepFinding, StepOutput, TableLoad, TableVerdict
@@ -122,19 +122,5 @@ def _unloaded(found: Gathered, planned: PlanTable) -> TableVerdict:
     """A table that could not be loaded proves nothing; the error names the column."""
     error = found.refused[planned.name]
     reason = Reason(code="not_loaded", text=f"{error.message} {error.hint or ''}".strip())
-    return TableVerdict(
-        origin="full_scan",
-        name=ObjectName(schema_name=found.plan.schema_name, name=planned.name),
-        verdict="INCONCLUSIVE",
-        reasons=(reason,),
-        source_rows=0,
-        target_rows=0,
-        matched=0,
-        rows_ppm=0,
-        columns_ppm=0,
-        partitions_ppm=0,
-        source_pin=found.snapshot.pin,
-        target_pin=None,
-        contract_sha256=planned.comparison().digest(),
-        result_sha256=sha256_of(reason.document()),
-    )
+    name = ObjectName(schema_name=found.plan.schema_name, name=planned.name)
+    return uncompared(name, "INCONCLUSIVE", (reason,), found.snapshot.pin, planned.comparison())
