@@ -34,13 +34,16 @@ _LIMIT_S = 500
 
 # statements
 
-_ALLOWED = ("BEGIN", "COMMIT", "DECLARE", "EXPLAIN", "FETCH", "LOCK", "ROLLBACK", "SELECT", "SET", "SHOW", "WITH")
-_CALLS = r"\b(?:nextval|setval|set_config|dblink\w*|lo_\w+|pg_(?:read|write|ls|terminate|cancel|reload|rotate|switch|create|drop)\w*)\s*\("
+_ALLOWED = (
+    "BEGIN", "CLOSE", "COMMIT", "DECLARE", "EXPLAIN", "FETCH", "LOCK", "RELEASE", "ROLLBACK", "SAVEPOINT", "SELECT", "SET", "SHOW", "WITH",
+)  # fmt: skip
+_OWN = r"(?:pg_catalog\.)?set_config\('\w+', (?:'[\w.]*'|\$\d+), true\)"  # SET LOCAL, as a query can say it
+_CALLS = r"\b(?:set_config|nextval|setval|dblink\w*|lo_\w+|pg_(?:read|write|ls|terminate|cancel|reload|rotate|switch|create|drop)\w*)\s*\("
 
 
-def _statements(log: str) -> Iterator[str]:
-    """Return each statement that sessions of Parity sent; a message of several is taken apart."""
-    told = re.compile(r"^parity@LOG:  (?:statement|execute [^:]*): (.*?)(?=^\S*@\w+:  |\Z)", re.MULTILINE | re.DOTALL)
+def _statements(log: str, application: str = "parity") -> Iterator[str]:
+    """Return each statement that sessions of an application sent; a message of several is taken apart."""
+    told = re.compile(rf"^{re.escape(application)}@LOG:  (?:statement|execute [^:]*): (.*?)(?=^\S*@\w+:  |\Z)", re.MULTILINE | re.DOTALL)
     for message in told.findall(log):
         yield from (part.strip() for part in re.findall(r"(?:[^;']|'(?:[^']|'')*')+", message) if part.strip())
 
@@ -52,7 +55,7 @@ def _fault(statement: str) -> str | None:
         return f"{first} is no word of a reader"
     if first == "LOCK" and not statement.upper().endswith("IN ACCESS SHARE MODE"):
         return "a lock that keeps others from something"
-    if found := re.search(_CALLS, statement, re.IGNORECASE):
+    if found := re.search(_CALLS, re.sub(_OWN, "", statement), re.IGNORECASE):
         return f"{found.group()} has effects"
     if first in ("SELECT", "WITH") and re.search(r"\b(?:INSERT|UPDATE|DELETE|MERGE|INTO|TEMP|TEMPORARY)\b", statement, re.IGNORECASE):
         tree = sqlglot.parse_one(statement, dialect="postgres")  # the words may be names, or text
@@ -69,6 +72,7 @@ def _fault(statement: str) -> str | None:
         "WITH a AS (DELETE FROM t RETURNING *) SELECT * FROM a",
         "SELECT * INTO TEMP x FROM t",
         "SELECT nextval('s')",
+        "SELECT set_config('search_path', 'x', false)",
         "LOCK TABLE t IN SHARE MODE",
         "COPY t TO '/tmp/x'",
     ],
@@ -120,6 +124,7 @@ def test_nothing_but_reading_is_asked_of_the_source(careless: _Careless) -> None
 
     assert {statement.split()[0].upper() for statement in statements} >= {"BEGIN", "SELECT", "SET", "LOCK", "ROLLBACK"}
     assert sum('"lines"' in statement for statement in statements) > 3, "reading the tables is in the log too"
+    assert {text.split("(")[0] for text in _statements(careless.log, "[unknown]")} == {"SELECT pg_snapshot_xmax"}, "nobody else is at work"
     assert [(fault, statement[:200]) for statement in statements if (fault := _fault(statement)) is not None] == []
 
 
