@@ -240,8 +240,6 @@ def test_the_password_is_nowhere_while_a_run_is_at_work_and_after(stage: Postgre
     (place / "log4j2.properties").write_text(
         f"rootLogger.level = info\nrootLogger.appenderRef.file.ref = f\nappender.f.type = File\nappender.f.name = f\n"
         f"appender.f.fileName = {log}\nappender.f.layout.type = PatternLayout\nappender.f.layout.pattern = %p %c %m%n%ex\n"
-        "logger.jdbc.name = org.apache.spark.sql.execution.datasources.jdbc\nlogger.jdbc.level = debug\n"
-        "logger.driver.name = org.postgresql\nlogger.driver.level = debug\n"
     )
     settings = {
         "spark.eventLog.enabled": "true",
