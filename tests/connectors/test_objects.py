@@ -252,6 +252,7 @@ def test_of_eight_writers_at_once_one_wins(place: Place, replacing: bool) -> Non
     assert place.held() == ["k"]
 
 
+@pytest.mark.slow
 def test_a_thousand_objects_are_listed_and_deleted(place: Place) -> None:
     for number in range(1005):
         place.overwrite(f"many/{number:04d}", b"x")

@@ -325,6 +325,7 @@ def test_tables_of_any_name_have_folders_of_their_own(place: Place) -> None:
     assert [rows_of(place.store, table) for table in tables[:12]] == [[number] for number in range(12)]
 
 
+@pytest.mark.slow
 def test_a_thousand_files_are_one_version(place: Place) -> None:
     count = 1000 if place.uri.startswith("file:") else 200  # the emulator takes one request at a time
     content = parquet(7)

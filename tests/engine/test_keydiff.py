@@ -145,6 +145,7 @@ def test_keyless_is_a_difference_of_multisets(spark: SparkSession, monkeypatch: 
                 assert Counter(tuple(row) for row in extra_rows(found).collect()) == extra
 
 
+@pytest.mark.slow
 def test_three_ways_agree_on_everything_they_list(spark: SparkSession, monkeypatch: pytest.MonkeyPatch) -> None:
     source, target = _tables(5, 120, unique=False)
     frames = [spark.createDataFrame(rows, SCHEMA) for rows in (source, target)]

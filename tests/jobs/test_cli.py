@@ -310,6 +310,7 @@ def test_help_names_every_option_of_the_contract() -> None:
         assert f"--{option}" in text
 
 
+@pytest.mark.slow
 def test_selftest_proves_every_published_answer(parity: Run) -> None:
     result = parity("selftest")
     assert (result.exit_code, result.stderr) == (0, "")

@@ -1,4 +1,4 @@
-"""The route from PostgreSQL step by step, and its reading beside the fastest plain one: `python -m benchmarks.postgres_to_s3`."""
+"""The route from PostgreSQL step by step, and its reading beside the fastest plain one: `python -m benchmarks.postgres_route`."""
 
 from __future__ import annotations
 

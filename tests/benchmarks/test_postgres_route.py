@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
-from benchmarks.postgres_to_s3 import measured, table
+from benchmarks.postgres_route import measured, table
 
 pytestmark = pytest.mark.slow
 
