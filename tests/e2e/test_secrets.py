@@ -233,7 +233,10 @@ def _parity(place: Path, port: int, *words: str | Path) -> tuple[int, str, _Watc
 
 @pytest.mark.slow
 def test_the_password_is_nowhere_while_a_run_is_at_work_and_after(stage: PostgresStage, tmp_path: Path, secret: Path) -> None:
-    """Spark writes its log of events and tells all that it does; its pages are read all the while."""
+    """Spark writes its log of events and a log of level INFO; its pages are read all the while.
+
+    Not at DEBUG under a log configuration of one's own: there Spark itself writes the properties of a connection (docs/postgres.md).
+    """
     place, port = tmp_path / "place", free_port()
     (place / "events").mkdir(parents=True)
     log = place / "spark.log"
