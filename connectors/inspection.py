@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from functools import reduce
 from urllib.parse import unquote
 
 from pyspark.sql import Column, DataFrame, Row
@@ -15,6 +14,7 @@ from connectors.file_schemas import quoted
 from connectors.folders import Folder
 from connectors.manifest import escape_glob, path_in_store, plain_path
 from connectors.spark_errors import translated
+from engine.folding import any_of
 from schemas.errors import UnreadableDataError
 from schemas.verdict import Finding, Reason
 
@@ -122,7 +122,7 @@ def inspect_values(
     """
     with translated(folder.where):
         replaced, broken = (
-            reduce(Column.__or__, [F.coalesce(F.contains(F.col(quoted(name)), F.lit(sign)), F.lit(False)) for name in columns])
+            any_of(F.coalesce(F.contains(F.col(quoted(name)), F.lit(sign)), F.lit(False)) for name in columns)
             for sign in (_REPLACEMENT, "\n")
         )
         found = rows.agg(F.max(replaced).alias("replaced"), F.max(broken).alias("broken")).collect()[0]

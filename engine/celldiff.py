@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import reduce
 
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from engine.columns import ComparedColumn
+from engine.folding import any_of
 from engine.parsing import PARSED_TEXT, PARSED_VALUE
 from engine.tolerance import delta, relative_delta, within
 
@@ -125,11 +125,8 @@ def row_class(codes: Sequence[Column], resolved: Sequence[int]) -> Column:
         codes: of all its cells, as `cell_code` gives them.
         resolved: per cell, how many of its classes mean equal under the rules.
     """
-    differs = reduce(lambda one, other: one | other, (code.isNotNull() for code in codes))
-    unresolved = reduce(
-        lambda one, other: one | other,
-        (F.coalesce(code >= F.lit(limit), F.lit(False)) for code, limit in zip(codes, resolved, strict=True)),
-    )
+    differs = any_of(code.isNotNull() for code in codes)
+    unresolved = any_of(F.coalesce(code >= F.lit(limit), F.lit(False)) for code, limit in zip(codes, resolved, strict=True))
     return (
         F.when(F.col("t").isNull(), F.lit(MISSING))
         .when(F.col("s").isNull(), F.lit(EXTRA))

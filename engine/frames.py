@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property, reduce
+from functools import cached_property
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -13,6 +13,7 @@ from pyspark.sql import types as T
 from engine.canonical import physical, physical_type
 from engine.columns import ColumnPlan, ComparedColumn
 from engine.fingerprint import BUCKETS, Longs, apart, bucket_of, wanted_rows
+from engine.folding import any_of
 from engine.hashing import HashedColumn, key_hash, row_hashes, text_hash
 from engine.parsing import PARSED_TEXT, PARSED_VALUE
 from engine.portable import pct1_row
@@ -175,7 +176,7 @@ class SideFrames:
     def null_key(self) -> Column:
         """Return whether any key column of a physical row is NULL."""
         marks = [F.col(f"c{index}").isNull() for index, column in enumerate(self.plan.compared) if column.is_key]
-        return reduce(lambda one, other: one | other, marks)
+        return any_of(marks)
 
     def refusals(self) -> dict[str, Column]:
         """Return, for columns with values that may have no canonical form, a boolean over `rows` that marks them."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import reduce
 
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+from engine.folding import any_of, bits_of
 from schemas.canonical_json import canonical_bytes
 
 __all__ = [
@@ -128,7 +128,7 @@ def _words(bits: Sequence[Column]) -> list[Column]:
         for position, bit in enumerate(bits[start : start + _WORD]):
             mark = 1 << position
             marks.append(F.when(bit, F.lit(mark - 2**64 if mark >= _SIGN else mark).cast("bigint")).otherwise(F.lit(0).cast("bigint")))
-        words.append(reduce(lambda one, other: one.bitwiseOR(other), marks))
+        words.append(bits_of(marks))
     return words or [F.lit(0).cast("bigint")]
 
 
@@ -198,7 +198,7 @@ def _guard(columns: Sequence[HashedColumn]) -> list[Column]:
         long_values += _long_values(column.value, column.type)
     if not long_values:
         return []
-    any_long = reduce(lambda one, other: one | other, (value.isNotNull() for value in long_values))
+    any_long = any_of(value.isNotNull() for value in long_values)
     return [F.when(any_long, F.hash(*long_values))]
 
 
