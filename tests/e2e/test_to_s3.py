@@ -88,7 +88,10 @@ def test_a_store_that_fails_during_a_run_shows_nothing_half_and_the_run_goes_on(
                     mark.write_text(outage) if outage != "killed" else servers.close()
                     break
                 time.sleep(0.02)
-            code = process.wait(_LIMIT_S)
+            try:
+                code = process.wait(_LIMIT_S)
+            finally:
+                process.kill()  # its JVM ends with it; else it would outlive the test, and its store
         return code, (tmp_path / f"{work}.log").read_text()
 
     with servers:
