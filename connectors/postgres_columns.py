@@ -14,7 +14,7 @@ from engine.portable_sql import quote_identifier
 from schemas.coercion import ARRAY_ELEMENT, READ_SQL, Coercion, NativeType, ReadForm
 from schemas.errors import EngineError, InputError
 
-__all__ = ["ReadColumn", "read_columns", "select_sql", "spark_value"]
+__all__ = ["ReadColumn", "base_of", "read_columns", "select_sql", "spark_value"]
 
 _STRINGS = "array<string>"
 _FAIL = {"mode": "FAILFAST"}
@@ -65,7 +65,7 @@ def spark_value(read: Column, column: ReadColumn, arrived: T.DataType) -> Column
     Raises:
         EngineError: a value read as it is arrives in another type than the rule says.
     """
-    native, coercion = _base(column.native, column.coercion)
+    native, coercion = base_of(column.native, column.coercion)
     if coercion.read is ReadForm.AS_IS and arrived.simpleString() != coercion.spark:
         raise EngineError(
             f"Column {column.name}: {coercion.native} arrives as {arrived.simpleString()}, not as {coercion.spark}.",
@@ -75,15 +75,15 @@ def spark_value(read: Column, column: ReadColumn, arrived: T.DataType) -> Column
     return _value(read, native, coercion, column.name)
 
 
-def _base(native: NativeType, coercion: Coercion) -> tuple[NativeType, Coercion]:
-    """A domain is read as what it is a domain of."""
+def base_of(native: NativeType, coercion: Coercion) -> tuple[NativeType, Coercion]:
+    """Return what a type is read as: a domain, as what it is a domain of."""
     while native.kind == "domain" and native.base is not None:
         native, coercion = native.base, coercion.part("base")
     return native, coercion
 
 
 def _sql(expression: str, native: NativeType, coercion: Coercion) -> str:
-    bare, inner = _base(native, coercion)
+    bare, inner = base_of(native, coercion)
     form = _form(inner)
     if form is ReadForm.AS_IS:  # the driver gives a domain another type than its base
         return expression if bare is native else f"({expression})::{bare.declared}"
@@ -100,7 +100,7 @@ def _sql(expression: str, native: NativeType, coercion: Coercion) -> str:
 
 
 def _value(read: Column, native: NativeType, coercion: Coercion, name: str) -> Column:
-    native, coercion = _base(native, coercion)
+    native, coercion = base_of(native, coercion)
     form, spark = _form(coercion), coercion.spark or ""
     if form is ReadForm.AS_IS or form in _UNCHANGED or spark == "string":
         return read

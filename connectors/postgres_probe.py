@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from connectors.postgres_columns import ReadColumn, select_sql
+from connectors.postgres_columns import ReadColumn, base_of, select_sql
 from connectors.postgres_connection import PostgresLogin, connect
 from connectors.postgres_errors import UnheldValueError, translate_postgres_error
 from connectors.postgres_snapshot import ExportedSnapshot
 from engine.portable_sql import quote_identifier
-from schemas.coercion import Coercion, ReadForm
+from schemas.coercion import ReadForm
 from schemas.errors import ParityError
 
 __all__ = ["unheld_columns"]
@@ -53,18 +53,12 @@ def _failing(login: PostgresLogin, snapshot: ExportedSnapshot, relation: str, co
 def _let_out_sql(column: ReadColumn) -> str:
     """Return what the server computes to let a value out; a text, as it is sent."""
     read = select_sql(column)
-    return f"pg_catalog.convert_to({read}, 'UTF8')" if _root(column.coercion).spark == "string" else read
+    return f"pg_catalog.convert_to({read}, 'UTF8')" if base_of(column.native, column.coercion)[1].spark == "string" else read
 
 
 def _unread_sql(column: ReadColumn) -> str:
     """Return a condition for values that the server lets out, and the driver cannot take."""
-    coercion = _root(column.coercion)
+    coercion = base_of(column.native, column.coercion)[1]
     if coercion.read is ReadForm.AS_IS and (coercion.spark or "").startswith("decimal"):
         return f"{quote_identifier('postgres', column.name)} = 'NaN'"
     return "false"
-
-
-def _root(coercion: Coercion) -> Coercion:
-    while coercion.parts and coercion.parts[0].name == "base":
-        coercion = coercion.part("base")
-    return coercion

@@ -292,7 +292,7 @@ class _Run:
         here = before.run == run and before.state in ("published", "proven")
         if not here:
             self._table(name, TableState(state="writing", run=run))
-        progress = _LoadProgress(self, name, run)
+        progress = _LoadProgress(self, name)
         try:
             load = migrate(spark, source, planned, store, run, progress)
         except (InputError, UnheldValueError) as error:  # of this table nothing is known then, of the others all
@@ -410,9 +410,7 @@ class _LoadProgress:
 
     run: _Run
     name: str
-    staged_by: str
     started: float = field(default_factory=time.monotonic)
-    first: int | None = None
 
     def __call__(self, done: int, total: int) -> None:
         spent = time.monotonic() - self.started
